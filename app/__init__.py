@@ -1,0 +1,1 @@
+"""What the GitHub App knows and says: its domain, GitHub, its storage and its web server."""

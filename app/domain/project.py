@@ -1,0 +1,105 @@
+"""A project: one labelled issue, one run of it, and everything that is known about how far it got."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from app.domain.repository_settings import RepositorySettings
+from app.domain.requirements import Requirement
+
+
+class ProjectStatus(StrEnum):
+    """What people see of a project."""
+
+    parsing = "parsing"  # the issue is being read
+    waiting = "waiting"  # a person must answer or approve
+    planning = "planning"  # requirements are becoming tasks
+    building = "building"  # agents are at work
+    verifying = "verifying"  # the combination is being checked and reviewed
+    open = "open"  # the pull request awaits a person
+    merged = "merged"
+    escalated = "escalated"  # it can't go on by itself; not an end
+    paused = "paused"  # the budget or a person holds it
+    cancelled = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether labelling the issue again starts a new run."""
+        return self in {ProjectStatus.merged, ProjectStatus.escalated, ProjectStatus.cancelled}
+
+
+class Phase(StrEnum):
+    """The node at which Maestro's graph is entered next."""
+
+    parse = "parse"
+    plan = "plan"
+    approve = "approve"
+    dispatch = "dispatch"
+    integrate = "integrate"
+    verify = "verify"
+    review = "review"
+    deliver = "deliver"
+    settle = "settle"
+    escalate = "escalate"
+    cancel = "cancel"
+    done = "done"
+
+
+class Repository(BaseModel):
+    """Where a repository is, and as which installation it is spoken to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    full_name: str  # OWNER/NAME
+    installation_id: int
+
+    @property
+    def owner(self) -> str:
+        """The account that owns the repository."""
+        return self.full_name.split("/", 1)[0]
+
+
+class PullRequestRef(BaseModel):
+    """The pull request of a project, as far as the tables know it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    url: str
+    head_sha: str
+    merged: bool = False
+
+
+class Project(BaseModel):
+    """One row of `projects`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    repository: Repository
+    issue_number: int
+    run: int
+    title: str
+    requested_by: str  # login of the person who labelled the issue
+    status: ProjectStatus
+    phase: Phase
+    base_branch: str | None = None
+    base_sha: str | None = None
+    head_sha: str | None = None  # of the integration branch
+    requirements: tuple[Requirement, ...] = ()
+    settings: RepositorySettings = RepositorySettings()
+    pull_request: PullRequestRef | None = None
+    reason: str | None = None  # why it waits, escalated or was cancelled; Markdown
+    notes: tuple[str, ...] = ()  # what a reviewer should know, gathered on the way; Markdown
+    rounds: int = 0  # how often the combination sent work back
+    budget_usd: float
+    spent_usd: float = 0.0
+    created_at: datetime
+    finished_at: datetime | None = None
+
+    @property
+    def branch(self) -> str:
+        """The integration branch, which becomes the head of the pull request."""
+        return f"aurora/{self.issue_number}.{self.run}"

@@ -1,0 +1,136 @@
+"""Tasks: units of work for one agent, and the graph that orders them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatch
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from app.domain.roles import AgentRole
+
+
+class TaskStatus(StrEnum):
+    """The life of a task (the names are a contract)."""
+
+    pending = "pending"  # a dependency isn't completed yet
+    ready = "ready"  # may be taken by a worker
+    running = "running"  # a worker holds its lease
+    blocked = "blocked"  # waits for a person, a budget or a store
+    completed = "completed"
+    failed = "failed"  # its attempts are used up
+    cancelled = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether no worker will touch the task again by itself."""
+        return self in {TaskStatus.completed, TaskStatus.failed, TaskStatus.cancelled}
+
+
+class TaskResult(BaseModel):
+    """What a finished task leaves: its commit, its own words, and why it failed if it did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    commit: str | None = None  # sha of the last attempt's commit
+    summary: str = ""
+    failure: str | None = None
+    lessons: tuple[str, ...] = ()  # reflexions, oldest first
+
+
+class Task(BaseModel):
+    """One row of `tasks`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    project_id: UUID
+    key: str  # t1, t2, …: short, stable within the project
+    title: str
+    description: str
+    assigned_agent: AgentRole
+    dependencies: tuple[UUID, ...] = ()
+    status: TaskStatus = TaskStatus.pending
+    priority: int = 0  # higher goes first
+    footprint: tuple[str, ...] = ()  # paths and globs that it expects to touch
+    requirements: tuple[str, ...] = ()  # REQ ids
+    branch: str
+    base_sha: str | None = None  # what its worktree was made from
+    round: int = 0  # how often it was sent back
+    feedback: tuple[str, ...] = ()  # why it was sent back, oldest first
+    attempts: int = 0
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    result: TaskResult | None = None
+
+
+class PlanError(ValueError):
+    """A plan that can't be carried out; its message is for the model that made it."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A task as far as ordering it goes."""
+
+    key: str
+    dependencies: tuple[str, ...]
+    footprint: tuple[str, ...]
+    priority: int = 0
+
+
+def footprints_meet(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Tell whether two footprints may touch the same path; an empty one meets everything."""
+    left, right = tuple(one), tuple(other)
+    if not left or not right:
+        return True
+    return any(_paths_meet(a, b) for a in left for b in right)
+
+
+def _paths_meet(a: str, b: str) -> bool:
+    a, b = a.removeprefix("./").rstrip("/"), b.removeprefix("./").rstrip("/")
+    return a == b or fnmatch(a, b) or fnmatch(b, a) or a.startswith(f"{b}/") or b.startswith(f"{a}/")
+
+
+def topological_order(dependencies: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the keys so that each follows its dependencies; raise `PlanError` on a cycle or a stranger."""
+    for key, needs in dependencies.items():
+        for need in needs:
+            if need not in dependencies:
+                raise PlanError(f"Task {key} depends on {need}, which is not in the plan.")
+    ordered: list[str] = []
+    remaining: dict[str, set[str]] = {key: set(needs) for key, needs in dependencies.items()}
+    while remaining:
+        free = [key for key, unmet in remaining.items() if not unmet]
+        if not free:
+            raise PlanError(f"These tasks depend on each other in a circle: {', '.join(sorted(remaining))}.")
+        ordered += free
+        for key in free:
+            del remaining[key]
+        for unmet in remaining.values():
+            unmet.difference_update(free)
+    return ordered
+
+
+def serialise_overlaps(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
+    """Return each task's dependencies, with one added wherever footprints of unordered tasks meet.
+
+    Of two such tasks the one that comes first in the order (dependencies, then priority) goes first.
+    """
+    order = topological_order({node.key: node.dependencies for node in nodes})
+    rank = {key: position for position, key in enumerate(order)}
+    by_turn = sorted(nodes, key=lambda node: rank[node.key])
+    result = {node.key: node.dependencies for node in nodes}
+    behind: dict[str, set[str]] = {}
+    for position, node in enumerate(by_turn):
+        before = (
+            set().union(*({need} | behind[need] for need in result[node.key])) if result[node.key] else set()
+        )
+        for earlier in by_turn[:position]:
+            if earlier.key not in before and footprints_meet(earlier.footprint, node.footprint):
+                result[node.key] = (*result[node.key], earlier.key)
+                before |= {earlier.key} | behind[earlier.key]
+        behind[node.key] = before
+    return result

@@ -1,0 +1,1 @@
+"""What the queue makes happen: Maestro, code generation, agents, checkpoints and git."""
