@@ -13,26 +13,22 @@ MIB = 1024**2
 GIB = 1024**3
 
 
-class SandboxUnavailable(Exception):
-    """A sentence that says why untrusted commands can't be run safely here, and what to do about it."""
-
-
 class Network(StrEnum):
     """How far a command may reach."""
 
-    NONE = "none"
+    none = "none"
     """Its own loopback at most; nothing of the host or beyond."""
-    FULL = "full"
+    full = "full"
     """Whatever the host reaches. Only for installing what the base branch declares, before any written code exists."""
 
 
 class Stopped(StrEnum):
     """Why the sandbox ended a command that had not ended by itself."""
 
-    TIME = "time"
-    OUTPUT = "output"
-    MEMORY = "memory"
-    DISK = "disk"
+    time = "time"
+    output = "output"
+    memory = "memory"
+    disk = "disk"
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class Command:
     mounts: tuple[Mount, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
-    network: Network = Network.NONE
+    network: Network = Network.none
     stdin: bytes = b""
     merged: bool = False
     """Let stderr follow stdout in the order written, all in `Outcome.stdout`."""
@@ -102,7 +98,7 @@ class Outcome:
     @property
     def timed_out(self) -> bool:
         """Say whether the wall clock ended it."""
-        return self.stopped is Stopped.TIME
+        return self.stopped is Stopped.time
 
     @property
     def killed_by(self) -> str | None:
@@ -126,10 +122,10 @@ class Outcome:
 
 
 _STOPPED = {
-    Stopped.TIME: "was stopped by its time limit",
-    Stopped.OUTPUT: "was stopped because it wrote without end",
-    Stopped.MEMORY: "was stopped because it used too much memory",
-    Stopped.DISK: "was stopped because it filled the disk",
+    Stopped.time: "was stopped by its time limit",
+    Stopped.output: "was stopped because it wrote without end",
+    Stopped.memory: "was stopped because it used too much memory",
+    Stopped.disk: "was stopped because it filled the disk",
 }
 
 
@@ -144,6 +140,6 @@ class Sandbox(Protocol):
     async def run(self, command: Command) -> Outcome:
         """Run a command to its end or its limits; nothing that it started is left.
 
-        Raises SandboxUnavailable when it can't be confined. Cancelling kills everything that it started.
+        Raises `app.errors.SandboxUnavailable` when it can't be confined. Cancelling kills everything that it started.
         """
         ...

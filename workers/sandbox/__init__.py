@@ -1,0 +1,1 @@
+"""Everything that comes from a repository or a model runs in here; `detect.detect` picks the way that works."""
