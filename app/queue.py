@@ -1,0 +1,65 @@
+"""The queue: arq as a doorbell; what is to be done stands in PostgreSQL."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from arq.connections import ArqRedis, RedisSettings, create_pool
+
+from app.domain.messages import AgentMessage, MessageType
+
+QUEUE = "aurora:jobs"
+
+HANDLE_DELIVERY = "handle_delivery"
+ADVANCE = "advance"
+RUN_TASK = "run_task"
+
+
+def serialize(value: dict[str, Any]) -> bytes:
+    """Write a job as JSON: whoever can write to Redis must not be able to run code here."""
+    return json.dumps(value, default=str).encode()
+
+
+def deserialize(raw: bytes) -> dict[str, Any]:
+    """Read a job."""
+    value: dict[str, Any] = json.loads(raw)
+    return value
+
+
+async def connect(url: str) -> "Queue":
+    """Connect to Redis; raises `redis.exceptions.RedisError` or `OSError` when it isn't there."""
+    settings = RedisSettings.from_dsn(url)
+    settings.conn_retries = 1
+    pool = await create_pool(
+        settings, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE
+    )
+    return Queue(pool)
+
+
+class Queue:
+    """Rings for work; a ring that is lost is rung again by the reconciler."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        """Use a connected pool."""
+        self.redis = redis
+
+    async def delivery(self, guid: str, ring: int = 0) -> None:
+        """Ring for a stored delivery."""
+        await self.redis.enqueue_job(HANDLE_DELIVERY, guid, _job_id=f"delivery:{guid}:{ring}")
+
+    async def message(self, message: AgentMessage, subject: UUID, ring: int = 0) -> None:
+        """Ring for a stored message."""
+        await self.work(message.id, message.message_type, subject, ring)
+
+    async def work(self, message_id: UUID, kind: MessageType, subject: UUID, ring: int) -> None:
+        """Ring for the message about `subject`; arq drops repeated ids, so each ring has its own."""
+        job = RUN_TASK if kind is MessageType.TASK else ADVANCE
+        await self.redis.enqueue_job(job, str(subject), str(message_id), _job_id=f"{message_id}:{ring}")
+
+    async def ping(self) -> None:
+        """Raise when Redis doesn't answer."""
+        await self.redis.ping()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.redis.aclose()

@@ -1,0 +1,38 @@
+"""Messages that wait: those about one subject, and those that nobody is handling."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.domain.messages import AgentMessage, MessageType
+from app.storage import rows
+from app.storage.pool import Pool, sql
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """A message that nobody is handling."""
+
+    id: UUID
+    subject: UUID
+    message_type: MessageType
+    ring: int
+
+
+class Mailbox:
+    """Finds the messages that are still to be handled."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Use the pool."""
+        self._pool = pool
+
+    async def pending(self, subject: UUID) -> list[AgentMessage]:
+        """Return the due messages about a task or project, oldest first."""
+        return [rows.message(row) for row in await self._pool.fetch(sql("messages.pending"), subject)]
+
+    async def overdue(self, seconds: float) -> list[Overdue]:
+        """Return the messages that have been due for `seconds` and whose subject no worker holds."""
+        found = await self._pool.fetch(sql("messages.overdue"), seconds)
+        return [
+            Overdue(row["id"], row["subject"], MessageType(row["message_type"]), row["tries"])
+            for row in found
+        ]

@@ -1,0 +1,82 @@
+"""The connection pool, the named queries, and the transaction that only the holder of a lease may commit."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+
+from app.errors import LeaseLost
+
+if TYPE_CHECKING:
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = asyncpg.pool.PoolConnectionProxy
+    Pool = asyncpg.Pool
+
+COMMAND_TIMEOUT = 30.0  # seconds
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to move a task or project; of all leases on a subject the highest epoch counts."""
+
+    subject: UUID
+    owner: str
+    epoch: int
+
+
+async def connect(dsn: str, size: int = 10) -> Pool:
+    """Open a pool whose connections speak JSON."""
+    return await asyncpg.create_pool(
+        dsn, min_size=1, max_size=size, command_timeout=COMMAND_TIMEOUT, timeout=10, init=_prepare
+    )
+
+
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.set_type_codec("jsonb", encoder=_encode, decoder=json.loads, schema="pg_catalog")
+
+
+NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _encode(value: Any) -> str:
+    """Return JSON that PostgreSQL takes: it stores neither NUL nor half a surrogate pair."""
+    text = json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
+    return NUL.sub("\\1\\\\ufffd", text)
+
+
+@cache
+def _queries(file: str) -> dict[str, str]:
+    text = resources.files("app.storage.queries").joinpath(f"{file}.sql").read_text()
+    found = {}
+    for block in text.split("-- name: ")[1:]:
+        name, _, body = block.partition("\n")
+        found[name.strip()] = body.strip()
+    return found
+
+
+def sql(name: str) -> str:
+    """Return the statement called `FILE.NAME` in `queries/FILE.sql`."""
+    file, _, query = name.partition(".")
+    return _queries(file)[query]
+
+
+@asynccontextmanager
+async def fenced(pool: Pool, lease: Lease) -> AsyncIterator[Connection]:
+    """Open a transaction that holds the lease's row, so that no successor can start before it ends.
+
+    Raises `LeaseLost` when there is a successor already.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        held = await connection.fetchval(sql("leases.hold"), lease.subject, lease.owner, lease.epoch)
+        if not held:
+            raise LeaseLost(f"Another worker has taken over {lease.subject}.")
+        yield connection

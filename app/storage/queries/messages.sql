@@ -1,0 +1,34 @@
+-- Messages: how work moves.
+
+-- name: send
+-- Write a message; the same message twice is one.
+INSERT INTO agent_messages (id, sender, recipient, message_type, payload, timestamp, correlation_id, subject, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6::timestamptz + $9 * interval '1 second')
+ON CONFLICT (id) DO NOTHING
+
+-- name: pending
+-- The messages about a subject that are due and not handled, oldest first.
+SELECT * FROM agent_messages WHERE subject = $1 AND handled_at IS NULL AND due_at <= now() ORDER BY timestamp, id
+
+-- name: handled
+-- Note that these messages have had their effect.
+UPDATE agent_messages SET handled_at = now() WHERE id = ANY ($1::uuid[]) AND handled_at IS NULL
+
+-- name: postpone
+-- Handle these messages later.
+UPDATE agent_messages SET due_at = now() + $2 * interval '1 second', tries = tries + 1 WHERE id = ANY ($1::uuid[])
+
+-- name: overdue
+-- Messages that nobody is handling, with the number of the next ring.
+UPDATE agent_messages SET tries = tries + 1
+WHERE id IN (
+    SELECT m.id FROM agent_messages m LEFT JOIN leases l ON l.subject = m.subject
+    WHERE m.handled_at IS NULL AND m.due_at < now() - $1 * interval '1 second'
+      AND COALESCE(l.expires_at, '-infinity') < now()
+    ORDER BY m.due_at LIMIT 1000
+)
+RETURNING id, subject, message_type, tries, correlation_id
+
+-- name: conversation
+-- Everything that was said in a project.
+SELECT * FROM agent_messages WHERE correlation_id = $1 ORDER BY timestamp, id

@@ -1,0 +1,42 @@
+-- Projects: one run of one issue.
+
+-- name: start
+-- Begin the next run of an issue, unless one is under way.
+INSERT INTO projects (id, repository, installation_id, issue_number, run, title, requested_by,
+                      status, phase, budget_usd, created_at)
+SELECT $1, $2, $3, $4,
+       COALESCE((SELECT max(run) FROM projects WHERE repository = $2 AND issue_number = $4), 0) + 1,
+       $5, $6, 'parsing', 'parse', $7::float8::numeric, $8
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- name: get
+-- One project.
+SELECT * FROM projects WHERE id = $1
+
+-- name: save
+-- Everything about a project but its money.
+UPDATE projects
+SET title = $2, requested_by = $3, status = $4, phase = $5, base_branch = $6, base_sha = $7, head_sha = $8,
+    requirements = $9, settings = $10, pull_request = $11, reason = $12, notes = $13, rounds = $14, finished_at = $15,
+    budget_usd = $16::float8::numeric
+WHERE id = $1
+
+-- name: live_of_issue
+-- The run of an issue that is under way.
+SELECT * FROM projects
+WHERE repository = $1 AND issue_number = $2 AND status NOT IN ('merged', 'escalated', 'cancelled')
+
+-- name: latest_of_issue
+-- The last run of an issue.
+SELECT * FROM projects WHERE repository = $1 AND issue_number = $2 ORDER BY run DESC LIMIT 1
+
+-- name: live_of_pull_request
+-- The run under way that has this pull request.
+SELECT * FROM projects
+WHERE repository = $1 AND pull_request ->> 'number' = $2::text
+  AND status NOT IN ('merged', 'escalated', 'cancelled')
+
+-- name: page
+-- Projects, the newest first.
+SELECT * FROM projects ORDER BY created_at DESC, id LIMIT $1 OFFSET $2

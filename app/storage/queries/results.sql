@@ -1,0 +1,29 @@
+-- Results: what the checkpoints said, what went wrong, what was learned.
+
+-- name: save_check
+-- One checkpoint's word on one commit.
+INSERT INTO test_results (id, project_id, task_id, attempt, commit_sha, checkpoint, conclusion, title, summary,
+                          findings, log, started_at, completed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+ON CONFLICT (project_id, commit_sha, checkpoint) DO NOTHING
+
+-- name: checks_of_commit
+-- The checkpoints' words on a commit.
+SELECT checkpoint, conclusion, title, summary, findings, log, started_at, completed_at
+FROM test_results WHERE project_id = $1 AND commit_sha = $2
+
+-- name: save_error
+-- One error.
+INSERT INTO agent_errors (id, project_id, task_id, agent, error_type, message, stack_trace, timestamp, retry_count, max_retries)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: errors_of_project
+-- What went wrong in a project, oldest first.
+SELECT task_id, agent, error_type, message, stack_trace, timestamp, retry_count, max_retries
+FROM agent_errors WHERE project_id = $1 ORDER BY timestamp
+
+-- name: remember
+-- Keep something for later attempts and projects.
+INSERT INTO working_memory (id, project_id, repository, kind, content, source, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, $7::timestamptz + interval '30 days')
+ON CONFLICT (id) DO NOTHING

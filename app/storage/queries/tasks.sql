@@ -1,0 +1,21 @@
+-- Tasks: the units of work of a project.
+
+-- name: of_project
+-- The tasks of a project in the order of their keys.
+SELECT * FROM tasks WHERE project_id = $1 ORDER BY length(key), key
+
+-- name: get
+-- One task.
+SELECT * FROM tasks WHERE id = $1
+
+-- name: save
+-- A task as it is now, new or not.
+INSERT INTO tasks (id, project_id, key, title, description, assigned_agent, dependencies, status, priority, footprint,
+                   requirements, branch, base_sha, round, feedback, attempts, created_at, started_at, completed_at, result)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+ON CONFLICT (id) DO UPDATE
+SET title = excluded.title, description = excluded.description, assigned_agent = excluded.assigned_agent,
+    dependencies = excluded.dependencies, status = excluded.status, priority = excluded.priority,
+    footprint = excluded.footprint, requirements = excluded.requirements, base_sha = excluded.base_sha,
+    round = excluded.round, feedback = excluded.feedback, attempts = excluded.attempts,
+    started_at = excluded.started_at, completed_at = excluded.completed_at, result = excluded.result

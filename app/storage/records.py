@@ -1,0 +1,115 @@
+"""The rows of one project, read freely and written only by the holder of a lease, all or nothing."""
+
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+from uuid import UUID, uuid4, uuid5
+
+from app.domain.checks import CheckResult
+from app.domain.messages import AgentMessage, MessageType
+from app.domain.ports import Checked, Fact, Handled, Memory, ModelCall, Postponed, Revoked
+from app.domain.project import Project
+from app.domain.recovery import AgentError
+from app.domain.task import Task
+from app.storage import rows
+from app.storage.pool import Connection, Lease, Pool, fenced, sql
+
+Ring = Callable[[AgentMessage], Awaitable[None]]
+
+
+def subject_of(message: AgentMessage) -> UUID:
+    """Return what is moved by handling the message: a task for a TASK, else the project."""
+    if message.message_type is MessageType.TASK:
+        return UUID(message.payload["task"])
+    return message.correlation_id
+
+
+class LeasedRecords:
+    """Implements `Records` for the holder of a lease on the project or on one of its tasks."""
+
+    def __init__(self, pool: Pool, lease: Lease, project_id: UUID, ring: Ring) -> None:
+        """Say whose rows these are, and how a message is announced."""
+        self._pool, self._lease, self._project_id, self._ring = pool, lease, project_id, ring
+
+    async def project(self) -> Project:
+        """Return the project as it is now."""
+        row = await self._pool.fetchrow(sql("projects.get"), self._project_id)
+        if row is None:
+            raise LookupError(f"There is no project {self._project_id}.")
+        return rows.project(row)
+
+    async def tasks(self) -> list[Task]:
+        """Return the project's tasks in the order of their keys."""
+        return [rows.task(row) for row in await self._pool.fetch(sql("tasks.of_project"), self._project_id)]
+
+    async def checks(self, commit: str) -> list[CheckResult]:
+        """Return what the checkpoints said of a commit."""
+        found = await self._pool.fetch(sql("results.checks_of_commit"), self._project_id, commit)
+        return [rows.check(row) for row in found]
+
+    async def calls(self) -> list[ModelCall]:
+        """Return the project's model calls, oldest first."""
+        found = await self._pool.fetch(sql("usage.of_project"), self._project_id)
+        return [ModelCall(**{name: row[name] for name in ModelCall.__dataclass_fields__}) for row in found]
+
+    async def write(self, *facts: Fact) -> None:
+        """Write all or nothing, then ring for the messages among them."""
+        async with fenced(self._pool, self._lease) as connection:
+            for fact in facts:
+                await self._write(connection, fact)
+        for fact in facts:
+            if isinstance(fact, AgentMessage):
+                await self._ring(fact)
+
+    async def _write(self, connection: Connection, fact: Fact) -> None:
+        match fact:
+            case Project():
+                await connection.execute(sql("projects.save"), *rows.project_parameters(fact))
+            case Task():
+                await connection.execute(sql("tasks.save"), *rows.task_parameters(fact))
+            case AgentMessage():
+                await send(connection, fact)
+            case AgentError():
+                await self._write_error(connection, fact)
+            case Checked():
+                await self._write_check(connection, fact)
+            case Memory():
+                await self._write_memory(connection, fact)
+            case Handled():
+                await connection.execute(sql("messages.handled"), fact.messages)
+            case Postponed():
+                await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds)
+            case Revoked():
+                await connection.execute(sql("leases.revoke"), fact.tasks)
+            case _:
+                assert_never(fact)
+
+    async def _write_error(self, connection: Connection, error: AgentError) -> None:
+        await connection.execute(
+            sql("results.save_error"), uuid4(), self._project_id, error.task_id, error.agent,
+            error.error_type, error.message, error.stack_trace, error.timestamp, error.retry_count, error.max_retries,
+        )  # fmt: skip
+
+    async def _write_check(self, connection: Connection, checked: Checked) -> None:
+        result = checked.result
+        await connection.execute(
+            sql("results.save_check"), uuid4(), self._project_id, checked.task_id, checked.attempt,
+            checked.commit, result.checkpoint, result.conclusion, result.title, result.summary,
+            [finding.model_dump(mode="json") for finding in result.findings],
+            result.log.replace("\0", ""), result.started_at, result.completed_at,
+        )  # fmt: skip
+
+    async def _write_memory(self, connection: Connection, memory: Memory) -> None:
+        project = await self.project()
+        identity = uuid5(self._project_id, f"{memory.kind}:{memory.content}")
+        await connection.execute(
+            sql("results.remember"), identity, self._project_id, project.repository.full_name,
+            memory.kind, memory.content, memory.source, memory.at,
+        )  # fmt: skip
+
+
+async def send(connection: Connection, message: AgentMessage, delay: float = 0.0) -> None:
+    """Write a message in the transaction at hand, due after `delay` seconds; the caller rings after it."""
+    await connection.execute(
+        sql("messages.send"), message.id, message.sender, message.recipient, message.message_type,
+        message.payload, message.timestamp, message.correlation_id, subject_of(message), delay,
+    )  # fmt: skip

@@ -1,0 +1,57 @@
+"""Rows become values of the domain, and values become parameters; shapes as in the migrations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from app.domain.checks import CheckResult
+from app.domain.messages import AgentMessage
+from app.domain.project import Project, Repository
+from app.domain.task import Task
+
+Row = asyncpg.Record
+
+
+def project(row: Row) -> Project:
+    """Read a row of `projects`."""
+    repository = Repository(full_name=row["repository"], installation_id=row["installation_id"])
+    return Project.model_validate({**row, "repository": repository})
+
+
+def project_parameters(value: Project) -> Sequence[Any]:
+    """Return the parameters of `projects.save`."""
+    return (
+        value.id, value.title, value.requested_by, value.status, value.phase,
+        value.base_branch, value.base_sha, value.head_sha,
+        [requirement.model_dump(mode="json") for requirement in value.requirements],
+        value.settings.model_dump(mode="json"),
+        value.pull_request and value.pull_request.model_dump(mode="json"),
+        value.reason, list(value.notes), value.rounds, value.finished_at, value.budget_usd,
+    )  # fmt: skip
+
+
+def task(row: Row) -> Task:
+    """Read a row of `tasks`."""
+    return Task.model_validate(dict(row))
+
+
+def task_parameters(value: Task) -> Sequence[Any]:
+    """Return the parameters of `tasks.save`."""
+    return (
+        value.id, value.project_id, value.key, value.title, value.description, value.assigned_agent,
+        value.dependencies, value.status, value.priority, value.footprint, value.requirements,
+        value.branch, value.base_sha, value.round, list(value.feedback), value.attempts,
+        value.created_at, value.started_at, value.completed_at,
+        value.result and value.result.model_dump(mode="json"),
+    )  # fmt: skip
+
+
+def message(row: Row) -> AgentMessage:
+    """Read a row of `agent_messages`."""
+    return AgentMessage.model_validate({name: row[name] for name in AgentMessage.model_fields})
+
+
+def check(row: Row) -> CheckResult:
+    """Read a row of `test_results`."""
+    return CheckResult.model_validate(dict(row))
