@@ -1,0 +1,42 @@
+"""Every metric that the `app` package measures, each declared once."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+WEBHOOK_SECONDS = Histogram(
+    "aurora_webhook_seconds",
+    "Time from a webhook's headers to its answer.",
+    ["status"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0),
+    registry=REGISTRY,
+)
+DELIVERIES = Counter(
+    "aurora_deliveries_total",
+    "Webhook deliveries by what became of them: new, repeated, refused, failed.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+DOORBELL_FAILURES = Counter(
+    "aurora_doorbell_failures_total",
+    "Stored deliveries whose job could not be enqueued; the reconciler takes them.",
+    registry=REGISTRY,
+)
+DELIVERIES_REQUESTED_AGAIN = Counter(
+    "aurora_deliveries_requested_again_total",
+    "Missed deliveries that GitHub was asked to send again.",
+    registry=REGISTRY,
+)
+GITHUB_SECONDS = Histogram(
+    "aurora_github_request_seconds",
+    "Time of one HTTP exchange with GitHub; status 0 is a failed connection.",
+    ["method", "status"],
+    registry=REGISTRY,
+)
+GITHUB_REMAINING = Gauge(
+    "aurora_github_rate_remaining",
+    "Requests that GitHub allows until the hour's reset, as last heard.",
+    ["installation"],
+    registry=REGISTRY,
+)
