@@ -1,0 +1,1 @@
+"""GitHub as the app speaks to it: authentication, requests, wording, and what was missed."""

@@ -1,0 +1,88 @@
+"""Where forges come from: one client and one token for each installation of the app."""
+
+import asyncio
+from datetime import datetime
+
+import aiohttp
+
+from app.domain.ports import Clock
+from app.domain.project import Repository
+from app.github import reading
+from app.github.auth import AppCredentials, InstallationCredentials, Sleep
+from app.github.client import GitHubClient
+from app.github.forge import GitHubForge, Surroundings
+from app.github.identity import AppIdentity
+from app.github.pace import MinutePace
+
+
+class GitHubForges:
+    """Makes forges; one client and one token for each installation, whatever number of repositories."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        app_id: int,
+        private_key: str,
+        api_url: str,
+        web_url: str,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """Take addresses without a slash at their end; nothing is requested yet."""
+        self.app = GitHubClient(session, AppCredentials(app_id, private_key), api_url, sleep=sleep)
+        self._shared = Surroundings(self.identity, web_url, sleep)
+        self._session = session
+        self._api_url = api_url
+        self._clock = clock
+        self._identity: AppIdentity | None = None
+        self._installations: dict[int, tuple[GitHubClient, InstallationCredentials]] = {}
+
+    def of(self, repository: Repository) -> GitHubForge:
+        """Return the forge of a repository."""
+        return GitHubForge(repository, *self._installation(repository.installation_id), self._shared)
+
+    async def identity(self) -> AppIdentity:
+        """Return who the app is; asked of GitHub once."""
+        if self._identity is None:
+            data = await self.app.getitem("/app")
+            self._identity = AppIdentity(data["id"], data["slug"])
+        return self._identity
+
+    async def find(self, full_name: str) -> Repository:
+        """Return a repository by its name with the installation that covers it; raises `NotFound`."""
+        owner, repo = full_name.split("/", 1)
+        data = await self.app.getitem("/repos/{owner}/{repo}/installation", {"owner": owner, "repo": repo})
+        return Repository(full_name=full_name, installation_id=data["id"])
+
+    async def all(self) -> list[Repository]:
+        """Return every repository that the app is installed in."""
+        found = []
+        for installation in await self.app.list("/app/installations?per_page=100", {}):
+            if installation.get("suspended_at"):
+                continue
+            client, _ = self._installation(installation["id"])
+            for data in await client.list("/installation/repositories?per_page=100", {}, "repositories"):
+                found.append(Repository(full_name=data["full_name"], installation_id=installation["id"]))
+        return found
+
+    def _installation(self, number: int) -> tuple[GitHubClient, InstallationCredentials]:
+        if number not in self._installations:
+            credentials = InstallationCredentials(
+                lambda: self._new_token(number), self._clock, self._shared.sleep
+            )
+            client = GitHubClient(
+                self._session,
+                credentials,
+                self._api_url,
+                pace=MinutePace(sleep=self._shared.sleep),
+                name=str(number),
+                sleep=self._shared.sleep,
+            )
+            self._installations[number] = client, credentials
+        return self._installations[number]
+
+    async def _new_token(self, installation: int) -> tuple[str, datetime]:
+        url = "/app/installations/{id}/access_tokens"
+        data = await self.app.post(url, {"id": str(installation)}, data=b"")
+        return data["token"], reading.moment(data["expires_at"])
