@@ -1,0 +1,281 @@
+"""The one mirror of a repository on this machine, and everything that is read from and made in it."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from urllib.parse import urlsplit
+
+from app.domain.ports import Change, Forge, Forges
+from app.domain.project import Repository
+from app.errors import GitError
+from workers.workspace import changes, merge, push
+from workers.workspace.command import NETWORK_SECONDS, NOTHING, Git, Identity, Output, Secret, require_git
+from workers.workspace.locks import locked, release, try_lock
+from workers.workspace.worktree import Checkout, remove
+
+LARGEST_DIFF = 400_000  # bytes
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}")
+_HEADS = "+refs/heads/*:refs/heads/*"
+
+
+class Clones:
+    """All mirrors and worktrees under one data directory."""
+
+    def __init__(self, data_dir: Path, forges: Forges, identity: Identity | None = None) -> None:
+        """Keep mirrors of what `forges` knows; commits are by `identity`."""
+        self._data_dir = data_dir.resolve()
+        self._forges = forges
+        self._identity = identity or Identity()
+        self._mirrors: dict[Repository, Mirror] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def of(self, repository: Repository) -> "Mirror":
+        """Return the mirror, cloned first when it isn't there; raises `GitError` or `Transient`."""
+        async with self._one_at_a_time:
+            if (known := self._mirrors.get(repository)) is not None:
+                return known
+            if not self._mirrors:
+                await require_git()
+            mirror = self._mirror(repository)
+            await mirror.prepare()
+            self._mirrors[repository] = mirror
+            return mirror
+
+    def _mirror(self, repository: Repository) -> "Mirror":
+        owner, _, name = repository.full_name.partition("/")
+        for part in (owner, name):
+            _require_plain(part)
+        home = self._data_dir / "mirrors" / owner / f"{name}.git"
+        worktrees = self._data_dir / "worktrees" / owner / name
+        return Mirror(home, worktrees, self._forges.of(repository), self._identity)
+
+
+class Mirror:
+    """A bare copy of a repository's branches; commits are made here and pushed from here."""
+
+    def __init__(self, home: Path, worktrees: Path, forge: Forge, identity: Identity) -> None:
+        """Name the directories of the mirror and of its worktrees; nothing is read or written yet."""
+        self._home = home
+        self._lock = home.with_name(home.name + ".lock")
+        self._worktrees = worktrees
+        self._forge = forge
+        self._identity = identity
+        self._git = Git(home)
+        self._url = ""
+        self._fetching = asyncio.Lock()
+        self._asked = 0
+        self._served = 0
+
+    # --- keeping the mirror
+
+    async def prepare(self) -> None:
+        """Clone what isn't there, and clear away what processes that are gone left behind."""
+        async with locked(self._lock, NETWORK_SECONDS) as lock:
+            for unfinished in self._home.parent.glob(f".{self._home.name}.*"):
+                await asyncio.to_thread(remove, unfinished)
+            if not self._home.is_dir():
+                await self._clone(lock)
+            await asyncio.to_thread(self._remove_abandoned)
+            await self._git("worktree", "prune")
+
+    async def fetch(self) -> None:
+        """Bring all branches up to date; those who ask while a fetch runs share the next one."""
+        self._asked += 1
+        ticket = self._asked
+        async with self._fetching:
+            if self._served >= ticket:
+                return
+            serving = self._asked
+            async with locked(self._lock, NETWORK_SECONDS) as lock:
+                self._remove_stale_locks()
+                await self._fetch_into(self._git, lock)
+            self._served = serving
+
+    async def _clone(self, lock: int) -> None:
+        unfinished = Path(mkdtemp(prefix=f".{self._home.name}.", dir=self._home.parent))
+        await Git(unfinished)("init", "--quiet", "--bare", "--template=")
+        await self._fetch_into(Git(unfinished), lock)
+        await asyncio.to_thread(unfinished.rename, self._home)
+
+    async def _fetch_into(self, git: Git, lock: int) -> None:
+        options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--force")
+
+        async def fetch(url: str, secret: Secret) -> Output:
+            return await git(
+                "fetch", *options, "--", url, _HEADS, timeout=NETWORK_SECONDS, secret=secret, keep=(lock,)
+            )
+
+        await self._with_remote(fetch)
+
+    def _remove_stale_locks(self) -> None:
+        # Refs are only written by who holds our lock, and a git process inherits it: these have no owner.
+        for stale in (*self._home.glob("*.lock"), *self._home.glob("refs/**/*.lock")):
+            stale.unlink(missing_ok=True)
+
+    def _remove_abandoned(self) -> None:
+        if not self._worktrees.is_dir():
+            return
+        for path in self._worktrees.iterdir():
+            if path.suffix != ".lock" and (lock := try_lock(_lock_of(path))) is not None:
+                self._give_up(path, lock)
+
+    async def _with_remote(self, action: Callable[[str, Secret], Awaitable[Output]]) -> Output:
+        """Do something with the remote; where it has moved is asked when it isn't where it was."""
+        url = self._url or (await self._forge.info()).clone_url
+        try:
+            output = await action(url, _secret(url, await self._forge.token()))
+        except GitError:
+            moved = (await self._forge.info()).clone_url
+            if moved == url:
+                raise
+            url = moved
+            output = await action(url, _secret(url, await self._forge.token()))
+        self._url = url
+        return output
+
+    # --- reading
+
+    async def head(self, branch: str) -> str | None:
+        """Return where a branch is as of the last fetch or push."""
+        answer = await self._git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", codes=(0, 1))
+        return answer.text or None
+
+    async def files(self, commit: str) -> list[str]:
+        """Return the paths of all files of a commit, in git's order."""
+        return (await self._git("ls-tree", "-r", "-z", "--name-only", commit)).items
+
+    async def read(self, commit: str, path: str) -> bytes | None:
+        """Return the content of a regular file; None when there is none at `path`."""
+        found = (await self._git("ls-tree", "-z", "--full-tree", commit, "--", path)).items
+        if len(found) != 1 or not found[0].startswith("100"):
+            return None
+        details, name = found[0].split("\t", 1)
+        if name != path:
+            return None
+        return (await self._git("cat-file", "blob", details.split(" ")[2])).stdout
+
+    async def diff(self, base: str, commit: str) -> str:
+        """Return the difference for people and models to read, cut where it gets too long."""
+        options = ("-M", "--no-ext-diff", "--no-textconv", "--no-color")
+        output = await self._git("diff", *options, base, commit, limit=LARGEST_DIFF)
+        note = (
+            f"\n… cut here: the difference is longer than {LARGEST_DIFF // 1000} kB.\n" if output.cut else ""
+        )
+        return output.stdout.decode("utf-8", "replace") + note
+
+    async def changes(self, base: str, commit: str) -> list[Change]:
+        """Return what differs between two commits."""
+        return changes.parse((await self._git("diff", *changes.DIFF, base, commit)).stdout)
+
+    async def tree(self, commit: str) -> str:
+        """Return the id of a commit's tree."""
+        return (await self._git("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")).text
+
+    async def is_ancestor(self, ancestor: str, commit: str) -> bool:
+        """Return whether `commit` contains `ancestor`."""
+        return await merge.is_ancestor(self._git, ancestor, commit)
+
+    # --- writing
+
+    async def merge(self, into: str, commit: str, message: str) -> str:
+        """Merge without a worktree and return the merge's sha; raises `MergeConflict`."""
+        return await merge.merge(self._git, self._identity, into, commit, message)
+
+    async def push(self, commit: str, branch: str, expected: str | None) -> None:
+        """Make the remote branch point to `commit` if it is at `expected` (None: absent) or there already.
+
+        Raises `PushRejected` otherwise, `Transient` when the other side can't be reached.
+        """
+        ref = f"refs/heads/{branch}"
+
+        async def send(url: str, secret: Secret) -> Output:
+            lease = f"--force-with-lease={ref}:{expected or ''}"
+            arguments = ("--porcelain", "--no-verify", "--no-signed", lease, "--", url, f"{commit}:{ref}")
+            return await self._git("push", *arguments, codes=(0, 1), timeout=NETWORK_SECONDS, secret=secret)
+
+        refused = push.refusal(await self._with_remote(send))
+        if refused is not None and not (refused.moved and await self._remote_head(ref) == commit):
+            raise push.error(branch, refused)
+        async with locked(self._lock, NETWORK_SECONDS) as lock:
+            await self._git("update-ref", ref, commit, keep=(lock,))
+
+    async def _remote_head(self, ref: str) -> str | None:
+        async def ask(url: str, secret: Secret) -> Output:
+            return await self._git("ls-remote", "--", url, ref, timeout=NETWORK_SECONDS, secret=secret)
+
+        return ((await self._with_remote(ask)).text.split("\t")[0]) or None
+
+    # --- worktrees
+
+    def worktree(self, name: str, base: str) -> AbstractAsyncContextManager[Checkout]:
+        """Check out `base` under `name`; taken over when it was left behind, removed at the end."""
+        _require_plain(name)
+        return self._checkout(name, base)
+
+    @asynccontextmanager
+    async def _checkout(self, name: str, base: str) -> AsyncIterator[Checkout]:
+        path, lock = self._place(name)
+        try:
+            await asyncio.to_thread(self._remove_worktree, path)
+            await self._git("worktree", "add", "--quiet", "--detach", "--force", "--", str(path), base)
+            git = Git(self._home / "worktrees" / path.name, path)
+            yield Checkout(git, path, base, self._identity)
+        finally:
+            await _to_the_end(asyncio.to_thread(self._give_up, path, lock))
+
+    def _place(self, name: str) -> tuple[Path, int]:
+        """Find a directory for a worktree.
+
+        A holder that only stands still may wake up and write, so it keeps its directory: the next one
+        gets another.
+        """
+        for number in range(1, 100):
+            path = self._worktrees / (name if number == 1 else f"{name}.{number}")
+            if (lock := try_lock(_lock_of(path))) is not None:
+                return path, lock
+        raise GitError(f"A hundred processes hold worktrees named {name}; end those that hang.")
+
+    def _give_up(self, path: Path, lock: int) -> None:
+        try:
+            self._remove_worktree(path)
+        finally:
+            release(_lock_of(path), lock)
+
+    def _remove_worktree(self, path: Path) -> None:
+        remove(path)
+        remove(self._home / "worktrees" / path.name)
+
+
+def _lock_of(worktree: Path) -> Path:
+    return worktree.with_name(f"{worktree.name}.lock")
+
+
+def _require_plain(name: str) -> None:
+    if not _NAME.fullmatch(name) or ".." in name or name.endswith((".", ".lock", ".git")):
+        raise GitError(
+            f"{name[:100]!r} can't be the name of a directory; use letters, digits, '.', '_' and '-'."
+        )
+
+
+def _secret(url: str, token: str) -> Secret:
+    """Bind the token to the scheme and host of `url`."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not token:
+        return NOTHING
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    header = {f"http.{parts.scheme}://{parts.netloc}/.extraHeader": f"Authorization: Basic {basic}"}
+    return Secret(header, (token, basic))
+
+
+async def _to_the_end(work: Awaitable[None]) -> None:
+    """Finish `work` even when cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

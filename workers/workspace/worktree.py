@@ -1,0 +1,159 @@
+"""One checkout of a base commit: what has changed in it, as changes, a patch, a tree or a commit."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from app.domain.ports import Change
+from app.errors import GitError
+from workers.workspace import changes, merge
+from workers.workspace.command import Git, Identity
+
+LARGEST_FILE = 20_000_000  # bytes; GitHub warns from 50 MB on
+
+
+class Checkout:
+    """A worktree of a mirror.
+
+    git is always told where its directory is, so the `.git` file in the checkout means nothing here. What is
+    asked of the present state goes through a copy of the index, which keeps the base as it was checked out.
+    """
+
+    def __init__(self, git: Git, path: Path, base: str, identity: Identity) -> None:
+        """Take a checkout of `base` that is there already; `git` has its directory and worktree."""
+        self._git = git
+        self._path = path
+        self._base = base
+        self._identity = identity
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def path(self) -> Path:
+        """Where the files are."""
+        return self._path
+
+    @property
+    def base(self) -> str:
+        """The commit that everything is compared with."""
+        return self._base
+
+    async def changes(self) -> list[Change]:
+        """Return what differs from the base, untracked files included, ignored ones not."""
+        async with self._snapshot() as index:
+            diff = await self._git("diff", "--cached", *changes.DIFF, self._base, environment=index)
+        return changes.parse(diff.stdout)
+
+    async def patch(self) -> bytes:
+        """Return all that differs from the base as one binary patch; empty when nothing does."""
+        options = ("--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color")
+        async with self._snapshot() as index:
+            return (await self._git("diff", "--cached", *options, self._base, environment=index)).stdout
+
+    async def restore(self, patch: bytes) -> None:
+        """Make the tree the base plus `patch`, whatever it was before; ignored files go too."""
+        async with self._one_at_a_time:
+            await asyncio.to_thread(_remove_nested_git, self._path)
+            await self._git("read-tree", "--reset", "-u", self._base)
+            await self._git("clean", "-ffdxq")
+            if patch:
+                await self._apply(patch)
+
+    async def tree(self) -> str:
+        """Return the id of the git tree that committing now would make."""
+        async with self._snapshot() as index:
+            return (await self._git("write-tree", environment=index)).text
+
+    async def commit(self, message: str, parents: Sequence[str]) -> str:
+        """Commit the present tree onto `parents`; the same tree, message and parents give the same sha."""
+        return await merge.commit_tree(self._git, self._identity, await self.tree(), message, parents)
+
+    async def _apply(self, patch: bytes) -> None:
+        # In the index first: files can be in another line ending than what git stores and compares.
+        with _Copy(self._git.directory / "index") as copy:
+            index = {"GIT_INDEX_FILE": str(copy)}
+            await self._git(
+                "apply", "--cached", "--binary", "--whitespace=nowarn", input=patch, environment=index
+            )
+            tree = (await self._git("write-tree", environment=index)).text
+        await self._git("read-tree", "--reset", "-u", tree)
+        await self._git("read-tree", "--reset", self._base)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[dict[str, str]]:
+        """Stage everything in a copy of the index; yields the environment that makes git use it."""
+        async with self._one_at_a_time:
+            # Files that only changed hands are read once here, not at each snapshot.
+            await self._git("update-index", "-q", "--refresh", codes=(0, 1))
+            listed = await self._git("ls-files", "-z", "--others", "--modified", "--exclude-standard")
+            await asyncio.to_thread(_admit, self._path, set(listed.items))
+            with _Copy(self._git.directory / "index") as copy:
+                index = {"GIT_INDEX_FILE": str(copy)}
+                if listed.stdout:
+                    await self._git("add", "--all", environment=index)
+                yield index
+
+
+class _Copy:
+    """A copy of an index, its time included: by that time git knows which entries it can't trust."""
+
+    def __init__(self, index: Path) -> None:
+        self._index = index
+        self._directory = tempfile.TemporaryDirectory(prefix="snapshot-", dir=index.parent)
+
+    def __enter__(self) -> Path:
+        return Path(shutil.copy2(self._index, Path(self._directory.name) / "index"))
+
+    def __exit__(self, *_: object) -> None:
+        self._directory.cleanup()
+
+
+def _admit(root: Path, paths: set[str]) -> None:
+    """Refuse what is too large for a commit, and make repositories inside the checkout plain directories."""
+    for path in paths:
+        if path.endswith("/"):  # so git lists a repository of its own
+            _remove_nested_git(root / path, itself=True)
+            continue
+        try:
+            status = (root / path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # deleted
+        if stat.S_ISREG(status.st_mode) and status.st_size > LARGEST_FILE:
+            raise GitError(
+                f"{path} has {status.st_size // 1_000_000} MB, and files over {LARGEST_FILE // 1_000_000} MB"
+                " can't be committed. Delete it or add it to .gitignore."
+            )
+
+
+def _remove_nested_git(root: Path, *, itself: bool = False) -> None:
+    for directory, directories, files in os.walk(root):
+        if ".git" in directories + files and (itself or Path(directory) != root):
+            remove(Path(directory) / ".git")
+        directories[:] = [name for name in directories if name != ".git"]
+
+
+def remove(path: Path) -> None:
+    """Delete whatever is at `path`, also where directories were made read-only; symlinks aren't followed."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path, onerror=_retry_writable)
+        else:
+            path.unlink()
+
+
+def _retry_writable(function: Callable[[str], object], path: str, failure: Any) -> None:
+    if isinstance(failure[1], FileNotFoundError):
+        return
+    for made_writable in (Path(path).parent, Path(path)):
+        if not made_writable.is_symlink():
+            made_writable.chmod(0o700)
+    if function in (os.unlink, os.rmdir):
+        function(path)
+    else:  # it couldn't be listed
+        shutil.rmtree(path)
