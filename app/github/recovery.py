@@ -1,7 +1,7 @@
 """Webhook deliveries that GitHub could not bring: it tries once, and remembers them for three days."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -19,8 +19,8 @@ MOST_PAGES = 30  # of a hundred
 class Stored(Protocol):
     """What has arrived."""
 
-    async def missing(self, guids: Sequence[str]) -> set[str]:
-        """Return those of `guids` that aren't stored."""
+    async def known(self, guids: Iterable[str]) -> set[str]:
+        """Return those of `guids` that are stored."""
         ...
 
 
@@ -40,8 +40,8 @@ async def request_missed(app: GitHubClient, stored: Stored, since: datetime) -> 
     `app` speaks as the app itself. Raises `Transient` or `ForgeError`; calling it again is harmless.
     """
     failed = missed(await _attempts(app, since))
-    lost = await stored.missing([delivery.guid for delivery in failed]) if failed else set()
-    wanted = [delivery for delivery in failed if delivery.guid in lost]
+    known = await stored.known([delivery.guid for delivery in failed]) if failed else set()
+    wanted = [delivery for delivery in failed if delivery.guid not in known]
     for delivery in wanted:
         await app.post("/app/hook/deliveries/{id}/attempts", {"id": str(delivery.id)}, data=b"")
         metrics.DELIVERIES_REQUESTED_AGAIN.inc()

@@ -1,0 +1,1 @@
+"""What the app answers over HTTP: webhooks, health, metrics, projects."""
