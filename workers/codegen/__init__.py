@@ -1,0 +1,1 @@
+"""Code generation: from a task to a commit that passed its checkpoints."""
