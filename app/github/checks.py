@@ -13,9 +13,7 @@ CONCLUSIONS = {
 LOG_CHARACTERS = 60_000
 
 
-def check_run(
-    result: CheckResult, head_sha: str, external_id: str, details_url: str | None = None
-) -> CheckRun:
+def check_run(result: CheckResult, head_sha: str, external_id: str, details_url: str | None = None) -> CheckRun:
     """Return the check run that shows `result` on a commit; what was there before isn't annotated."""
     return CheckRun(
         name=result.checkpoint.check_name,

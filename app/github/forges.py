@@ -68,9 +68,7 @@ class GitHubForges:
 
     def _installation(self, number: int) -> tuple[GitHubClient, InstallationCredentials]:
         if number not in self._installations:
-            credentials = InstallationCredentials(
-                lambda: self._new_token(number), self._clock, self._shared.sleep
-            )
+            credentials = InstallationCredentials(lambda: self._new_token(number), self._clock, self._shared.sleep)
             client = GitHubClient(
                 self._session,
                 credentials,

@@ -12,9 +12,7 @@ SUMMARY_LIMIT = 65_535  # characters of a check run's summary or text
 CUT = "\n\n*The rest was left out: it is longer than GitHub takes.*"
 
 _BREAK = "\u200b"
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _REFERENCE = re.compile(
     r"""
     (?P<at>@)                       # @person, @team, a mail address
@@ -34,9 +32,7 @@ _MARKUP = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_CLOSING = re.compile(
-    r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?=:?\s+\S*(?:\#\d|GH-\d|/\d))", re.IGNORECASE
-)
+_CLOSING = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?=:?\s+\S*(?:\#\d|GH-\d|/\d))", re.IGNORECASE)
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$<>])")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _NOT_FOR_LABELS = re.compile(r"[^\w .,:/()+\-=']")

@@ -1,0 +1,107 @@
+"""What the app says in a pull request: its title, and everything that a reviewer wants to know."""
+
+from collections.abc import Mapping, Sequence
+
+from app.domain.checks import CheckResult, Conclusion
+from app.domain.project import Project
+from app.domain.requirements import Requirement
+from app.domain.task import Task
+from app.github.markdown import COMMENT_LIMIT, code, fit, inline, plain, quote
+from app.github.render import duration, fold, graph, marker
+
+MOST_KNOWN = 50  # findings that were there before
+MOST_NOTES = 20
+
+VERDICTS = {
+    Conclusion.passed: "passed",
+    Conclusion.failed: "**failed**",
+    Conclusion.not_run: "**not run**",
+    Conclusion.skipped: "nothing to check",
+}
+
+
+def title(project: Project) -> str:
+    """Return the title, which becomes a commit's subject too."""
+    return plain(project.title, 120) or f"Issue {project.issue_number}"
+
+
+def body(
+    project: Project,
+    tasks: Sequence[Task],
+    results: Sequence[CheckResult],
+    *,
+    evidence: Mapping[str, Sequence[str]],
+) -> str:
+    """Return the text of the pull request.
+
+    `results` are of its head; `evidence` gives, by requirement id, what shows that it is met (tests, files).
+    """
+    parts = [
+        marker("pull-request", project.id),
+        f"Closes #{project.issue_number}, as asked for by {code(project.requested_by)}.",
+        f"### Requirements\n\n{_requirements(project.requirements, tasks, evidence)}",
+        f"### Checkpoints\n\n{_checkpoints(results)}" if results else "",
+        _known(results),
+        _notes(project.notes),
+        f"### Tasks\n\n{_tasks(tasks)}" if tasks else "",
+        f"<sub>{_account(project, tasks)}</sub>",
+    ]
+    return fit("\n\n".join(part for part in parts if part), COMMENT_LIMIT)
+
+
+def _requirements(found: Sequence[Requirement], tasks: Sequence[Task], evidence: Mapping[str, Sequence[str]]) -> str:
+    lines = []
+    for one in found:
+        lines.append(f"- **{one.id}** {inline(one.title, 300)}")
+        lines += [f"  - {inline(criterion, 300)}" for criterion in one.criteria]
+        shown = [inline(what, 300) for what in evidence.get(one.id, ())]
+        shown = shown or [f"task {inline(task.key, 12)}" for task in tasks if one.id in task.requirements]
+        if shown:
+            lines.append(f"  - *Shown by:* {'; '.join(shown[:8])}")
+    return "\n".join(lines) or "None were written down."
+
+
+def _checkpoints(results: Sequence[CheckResult]) -> str:
+    rows = [
+        f"| {code(result.checkpoint.check_name)} | {VERDICTS[result.conclusion]} | {inline(result.title, 200)} "
+        f"| {duration((result.completed_at - result.started_at).total_seconds())} |"
+        for result in results
+    ]
+    return "\n".join(["| Checkpoint | | Result | Time |", "|---|---|---|---:|", *rows])
+
+
+def _known(results: Sequence[CheckResult]) -> str:
+    """Return what was red before, so that nobody takes it for this change's doing."""
+    known = [
+        f"- {code(result.checkpoint.value)} {code(f'{one.path}:{one.line}', 160) if one.path else ''} "
+        f"{inline(one.message, 200)}"
+        for result in results
+        for one in result.findings
+        if not one.is_new
+    ]
+    if not known:
+        return ""
+    more = [f"- and {len(known) - MOST_KNOWN} more"] if len(known) > MOST_KNOWN else []
+    return fold(f"What was red before this change ({len(known)})", "\n".join(known[:MOST_KNOWN] + more))
+
+
+def _notes(notes: Sequence[str]) -> str:
+    quoted = "\n\n".join(quote(note, 2000) for note in notes[:MOST_NOTES])
+    return f"### What a reviewer should know\n\n{quoted}" if notes else ""
+
+
+def _tasks(tasks: Sequence[Task]) -> str:
+    rows = [
+        f"| {inline(task.key, 12)} | {inline(task.title, 120)} | {task.assigned_agent.value.replace('_', ' ')} "
+        f"| {task.attempts} | {inline(task.result.summary, 200) if task.result else ''} |"
+        for task in tasks
+    ]
+    table = "\n".join(["| | Task | Agent | Attempts | Summary |", "|---|---|---|---:|---|", *rows])
+    return f"{graph(tasks)}\n\n{table}" if len(tasks) > 1 else table
+
+
+def _account(project: Project, tasks: Sequence[Task]) -> str:
+    attempts = sum(task.attempts for task in tasks)
+    cost = f"${project.spent_usd:.2f}" if project.spent_usd >= 0.01 else f"${project.spent_usd:.4f}"
+    sent_back = f" · sent back {project.rounds} times" if project.rounds else ""
+    return f"{cost} · {attempts} attempts{sent_back} · run {project.run}"

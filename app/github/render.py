@@ -1,0 +1,315 @@
+"""Everything that the app says in comments: progress, plan, questions, escalation, and what stands in the way.
+
+What comes from people, repositories and models goes through `app.github.markdown` on its way in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.domain.project import Project, ProjectStatus
+from app.domain.requirements import Requirement
+from app.domain.task import Task, TaskStatus
+from app.github.markdown import COMMENT_LIMIT, code, fit, inline, label, mention, quote
+
+MOST_NODES = 40  # a larger graph can't be read
+MOST_LESSONS = 10  # of one task
+
+NEXT = {
+    ProjectStatus.parsing: "Next, the issue becomes requirements.",
+    ProjectStatus.waiting: "It goes on when somebody with write permission has answered.",
+    ProjectStatus.planning: "Next, the requirements become tasks.",
+    ProjectStatus.building: "Next, the tasks that are left, and then a check of everything together.",
+    ProjectStatus.verifying: "Next, a pull request.",
+    ProjectStatus.open: "Next, it is up to the pull request's reviewers.",
+    ProjectStatus.merged: "Nothing is left to do.",
+    ProjectStatus.escalated: "It needs a person now; the comment below says why.",
+    ProjectStatus.paused: "It goes on when it is no longer paused.",
+    ProjectStatus.cancelled: "Label the issue again to start a new run.",
+}
+GLYPHS = {
+    TaskStatus.pending: "○",
+    TaskStatus.ready: "○",
+    TaskStatus.running: "◐",
+    TaskStatus.blocked: "◌",
+    TaskStatus.completed: "●",
+    TaskStatus.failed: "✕",
+    TaskStatus.cancelled: "⊘",
+}
+COLOURS = {  # fill, stroke: readable on light and dark pages, since the text is always dark
+    TaskStatus.pending: ("#f6f8fa", "#8c959f"),
+    TaskStatus.ready: ("#f6f8fa", "#57606a"),
+    TaskStatus.running: ("#ddf4ff", "#0969da"),
+    TaskStatus.blocked: ("#fff8c5", "#9a6700"),
+    TaskStatus.completed: ("#dafbe1", "#1a7f37"),
+    TaskStatus.failed: ("#ffebe9", "#cf222e"),
+    TaskStatus.cancelled: ("#eaeef2", "#8c959f"),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that a person can write to the app."""
+
+    usage: str  # "/aurora retry"
+    meaning: str  # "start a new run"
+
+
+def marker(kind: str, project_id: UUID, occurrence: str = "") -> str:
+    """Return the hidden line by which a comment of this app is found again."""
+    return f"<!-- aurora:{kind} {project_id}{f' {occurrence}' if occurrence else ''} -->"
+
+
+def marked(text: str, kind: str, project_id: UUID, occurrence: str = "") -> str:
+    """Return `text` under its hidden marker, within a comment's limit."""
+    return fit(f"{marker(kind, project_id, occurrence)}\n{text}", COMMENT_LIMIT)
+
+
+def progress(project: Project, tasks: Sequence[Task], now: datetime, *, repository_url: str) -> str:
+    """Return the comment that is updated in place; its marker is `marker("progress", project.id)`."""
+    parts = [f"### {_headline(project, tasks)}"]
+    if project.reason and project.status in {ProjectStatus.waiting, ProjectStatus.paused}:
+        parts.append(quote(project.reason, 1000))
+    if tasks:
+        parts += [graph(tasks), _task_table(tasks, repository_url)]
+    if project.requirements:
+        parts.append(fold(f"Requirements ({len(project.requirements)})", requirements(project.requirements)))
+    parts.append(NEXT[project.status])
+    parts.append(f"<sub>{_account(project, now)}</sub>")
+    return marked("\n\n".join(parts), "progress", project.id)
+
+
+def plan(project: Project, tasks: Sequence[Task], commands: Sequence[Command]) -> str:
+    """Return the plan as a comment that asks for approval."""
+    rows = [
+        f"| {task.key} | {inline(task.title, 120)} | {_role(task)} | {', '.join(task.requirements) or '-'} "
+        f"| {', '.join(code(path, 60) for path in task.footprint[:5]) or 'anywhere'} |"
+        for task in tasks
+    ]
+    table = "\n".join(["| | Task | Agent | For | Expects to touch |", "|---|---|---|---|---|", *rows])
+    return "\n\n".join(
+        [
+            "### The plan",
+            f"{mention(project.requested_by)}, this is how the issue would be worked on.",
+            requirements(project.requirements),
+            graph(tasks),
+            table,
+            _commands("Nothing starts before somebody with write permission approves:", commands),
+        ]
+    )
+
+
+def questions(project: Project, asked: Sequence[str]) -> str:
+    """Return the comment that asks what the issue leaves open."""
+    listed = "\n".join(f"{number}. {inline(one)}" for number, one in enumerate(asked, 1))
+    return (
+        "### A question before work starts\n\n"
+        f"{mention(project.requested_by)}, the issue can be read in more than one way:\n\n{listed}\n\n"
+        "Answer in a comment, in your own words. Work goes on from there; nothing was changed so far."
+    )
+
+
+def escalation(
+    project: Project,
+    tasks: Sequence[Task],
+    *,
+    commands: Sequence[Command],
+    repository_url: str,
+    logs: str | None = None,
+) -> str:
+    """Return the comment that asks a person to take over: what was tried, learned, and what goes on from here.
+
+    `logs` is the address or path where the logs are.
+    """
+    parts = [
+        "### This needs a person",
+        f"{mention(project.requested_by)}, I could not finish this issue.",
+        quote(project.reason, 3000) if project.reason else "",
+        *(_tried(task, repository_url) for task in tasks if task.attempts and not _succeeded(task)),
+        _done(tasks),
+        f"The full logs are at {logs}." if logs else "",
+        _commands("To go on from here, comment:", commands),
+        f"<sub>{_money(project)}</sub>",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def empty_issue(login: str, trigger: str) -> str:
+    """Return what is said of an issue without text."""
+    return (
+        f"{mention(login)}, this issue has no description, so there is nothing to work from.\n\n"
+        f"Describe what should be different afterwards, then take the label {code(trigger)} off and put it "
+        "on again."
+    )
+
+
+def empty_repository(login: str) -> str:
+    """Return what is said where there is no commit to start from."""
+    return (
+        f"{mention(login)}, this repository is empty, so there is nothing to branch from.\n\n"
+        "Push a first commit (a README is enough), then label the issue again."
+    )
+
+
+def archived_repository(login: str) -> str:
+    """Return what is said where nothing can be pushed."""
+    return f"{mention(login)}, this repository is archived, so nothing can be pushed to it."
+
+
+def model_unusable(login: str, why: str) -> str:
+    """Return what is said when the model is down, refuses, or has no price."""
+    return (
+        f"{mention(login)}, the language model can't be used at the moment, so work has stopped:\n\n"
+        f"{quote(why, 1500)}\n\n"
+        "This is for whoever operates the app to put right. Label the issue again afterwards."
+    )
+
+
+def out_of_budget(project: Project, commands: Sequence[Command]) -> str:
+    """Return what is said when the next model call could cost more than is left."""
+    return "\n\n".join(
+        [
+            f"{mention(project.requested_by)}, work has stopped at this project's limit of "
+            f"{_usd(project.budget_usd)}; {_usd(project.spent_usd)} are spent. What was done so far is kept.",
+            _commands("To go on from here, comment:", commands)
+            or "A larger limit is `budget` in `.github/aurora.yml`, within what the operator allows.",
+        ]
+    )
+
+
+def bad_settings(login: str, why: str) -> str:
+    """Return what is said when `.github/aurora.yml` can't be used."""
+    return (
+        f"{mention(login)}, `.github/aurora.yml` can't be used:\n\n{quote(why, 3000)}\n\n"
+        "Correct it on the default branch, then label the issue again."
+    )
+
+
+def graph(tasks: Sequence[Task]) -> str:
+    """Return the tasks and their dependencies as a Mermaid graph, coloured by status."""
+    names = {task.id: f"n{number}" for number, task in enumerate(tasks[:MOST_NODES])}
+    lines = ["```mermaid", "graph LR"]
+    for task in tasks[:MOST_NODES]:
+        text = f"{label(task.key, 12)}: {label(task.title, 48)}"
+        lines.append(f'  {names[task.id]}["{text}"]:::{task.status.value}')
+    for task in tasks[:MOST_NODES]:
+        lines += [f"  {names[need]} --> {names[task.id]}" for need in task.dependencies if need in names]
+    for status in TaskStatus:
+        if any(task.status is status for task in tasks[:MOST_NODES]):
+            fill, stroke = COLOURS[status]
+            lines.append(f"  classDef {status.value} fill:{fill},stroke:{stroke},color:#1f2328")
+    lines.append("```")
+    left_out = len(tasks) - MOST_NODES
+    return "\n".join(lines) + (f"\n\n*and {left_out} more tasks*" if left_out > 0 else "")
+
+
+def requirements(found: Sequence[Requirement]) -> str:
+    """Return requirements with their criteria as a list."""
+    lines = []
+    for one in found:
+        lines.append(f"- **{one.id}** {inline(one.title, 300)}")
+        lines += [f"  - {inline(criterion, 300)}" for criterion in one.criteria]
+    return "\n".join(lines)
+
+
+def fold(title: str, text: str) -> str:
+    """Return `text` behind a title that opens it."""
+    return f"<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: 42 s, 3 min 5 s, 2 h 10 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
+
+
+def _headline(project: Project, tasks: Sequence[Task]) -> str:
+    number = f"#{project.pull_request.number}" if project.pull_request else "the pull request"
+    done = sum(task.status is TaskStatus.completed for task in tasks)
+    return {
+        ProjectStatus.parsing: "Reading the issue",
+        ProjectStatus.waiting: "Waiting for a person",
+        ProjectStatus.planning: "Planning",
+        ProjectStatus.building: f"Building: {done} of {_count(len(tasks), 'task')} done",
+        ProjectStatus.verifying: "Checking everything together",
+        ProjectStatus.open: f"Ready for review in {number}",
+        ProjectStatus.merged: f"Merged in {number}",
+        ProjectStatus.escalated: "This needs a person",
+        ProjectStatus.paused: "Paused",
+        ProjectStatus.cancelled: "Cancelled",
+    }[project.status]
+
+
+def _task_table(tasks: Sequence[Task], repository_url: str) -> str:
+    rows = [
+        f"| {GLYPHS[task.status]} {task.status.value} | {inline(task.key, 12)} {inline(task.title, 120)} "
+        f"| {_role(task)} | {task.attempts or '-'} | {_branch(task, repository_url)} |"
+        for task in tasks
+    ]
+    return "\n".join(["| | Task | Agent | Attempts | Branch |", "|---|---|---|---:|---|", *rows])
+
+
+def _branch(task: Task, repository_url: str) -> str:
+    commit = task.result.commit if task.result else None
+    shown = code(task.branch, 80)
+    return f"[{shown}]({repository_url}/commit/{commit})" if commit and commit.isalnum() else shown
+
+
+def _tried(task: Task, repository_url: str) -> str:
+    result = task.result
+    lines = [
+        f"#### {inline(task.key, 12)}: {inline(task.title, 120)}",
+        f"{_count(task.attempts, 'attempt')} by the {_role(task)} agent; the last one is on "
+        f"{_branch(task, repository_url)}.",
+    ]
+    if result and result.failure:
+        lines.append(f"What stood in the way at the end:\n\n{quote(result.failure, 2000)}")
+    if result and result.lessons:
+        start = max(0, len(result.lessons) - MOST_LESSONS)
+        learned = [
+            f"After attempt {number}:\n\n{quote(lesson, 1200)}"
+            for number, lesson in enumerate(result.lessons[start:], start + 1)
+        ]
+        lines.append(fold("What was learned", "\n\n".join(learned)))
+    return "\n\n".join(lines)
+
+
+def _done(tasks: Sequence[Task]) -> str:
+    done = [task for task in tasks if _succeeded(task)]
+    listed = "\n".join(f"- {inline(task.title, 120)}: {code(task.branch, 80)}" for task in done)
+    return f"Done, and kept on their branches:\n\n{listed}" if done else ""
+
+
+def _succeeded(task: Task) -> bool:
+    return task.status is TaskStatus.completed
+
+
+def _commands(introduction: str, commands: Sequence[Command]) -> str:
+    rows = "\n".join(f"- {code(one.usage)}: {one.meaning}" for one in commands)
+    return f"{introduction}\n\n{rows}" if commands else ""
+
+
+def _account(project: Project, now: datetime) -> str:
+    elapsed = ((project.finished_at or now) - project.created_at).total_seconds()
+    return f"{_money(project)} · {duration(elapsed)} · run {project.run}"
+
+
+def _money(project: Project) -> str:
+    return f"{_usd(project.spent_usd)} of {_usd(project.budget_usd)}"
+
+
+def _usd(amount: float) -> str:
+    return f"${amount:.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.4f}"
+
+
+def _role(task: Task) -> str:
+    return task.assigned_agent.value.replace("_", " ")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
