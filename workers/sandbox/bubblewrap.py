@@ -57,15 +57,11 @@ class Bubblewrap:
 
     async def _confine(self, command: Command, uid: int) -> Outcome:
         with Descriptors() as descriptors:
-            options = [*self._namespaces(command.network), *_parents(command), *_host(command.network)]
-            options += self._kernel()
+            options = [*self._namespaces(command.network), *self._kernel()]
+            options += [*_temporary(command.limits.temporary), *_parents(command), *_host(command.network)]
             for path, text in _files(uid, command.network).items():
                 options += ["--perms", "0644", "--file", str(descriptors.file(text.encode())), path]
-            options += [
-                *_temporary(command.limits.temporary),
-                *_mounts(command.mounts),
-                *_environment(command),
-            ]
+            options += [*_mounts(command.mounts), *_environment(command)]
             program = seccomp.program(_policy(command.network))
             options += [
                 "--seccomp",

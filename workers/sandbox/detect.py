@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.domain.sandbox import Command, Limits, Mount, Outcome, Sandbox
 from app.errors import ConfigurationError, SandboxUnavailable
+from workers.sandbox import container
 from workers.sandbox.bubblewrap import Bubblewrap, binary
 from workers.sandbox.slots import Slots
 
@@ -58,9 +59,7 @@ async def detect(kind: str = "auto") -> Sandbox:
             tried.append(f"{label}: {str(error).rstrip('.')}")
         else:
             return sandbox
-    return Refusal(
-        f"Nothing here can confine untrusted code ({'; '.join(tried)}). See docs/operations.md, Sandbox."
-    )
+    return Refusal(f"Nothing here can confine untrusted code ({'; '.join(tried)}). See docs/operations.md, Sandbox.")
 
 
 def _recipes(kind: str) -> Iterator[tuple[str, Callable[[], Sandbox]]]:
@@ -71,6 +70,8 @@ def _recipes(kind: str) -> Iterator[tuple[str, Callable[[], Sandbox]]]:
         else:
             yield "bubblewrap", lambda: Bubblewrap(binary())
             yield "bubblewrap with the outer /proc", lambda: Bubblewrap(binary(), own_proc=False)
+    if kind in {"auto", "container"}:
+        yield "Landlock", lambda: container.available(Slots() if root else None)
 
 
 async def prove(sandbox: Sandbox) -> None:

@@ -35,9 +35,7 @@ class Keeper:
         Raises SandboxUnavailable for a hidden directory that the recipe can't mask.
         """
         paths = [
-            path
-            for path in _hidden_paths(mounts)
-            if not (self.masks and _exists(path) and path not in self._kept)
+            path for path in _hidden_paths(mounts) if not (self.masks and _exists(path) and path not in self._kept)
         ]
         for path in paths:
             self._kept.setdefault(path, _Kept(_content(path))).users += 1
@@ -61,9 +59,7 @@ def _exists(path: Path) -> bool:
 
 def _content(path: Path) -> bytes | None:
     if path.is_symlink() or path.is_dir():
-        raise SandboxUnavailable(
-            f"{path} can't be protected here: only a plain file can, as git's worktrees have."
-        )
+        raise SandboxUnavailable(f"{path} can't be protected here: only a plain file can, as git's worktrees have.")
     return path.read_bytes() if path.exists() else None
 
 

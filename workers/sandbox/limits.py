@@ -10,9 +10,7 @@ def resources(limits: Limits) -> dict[str, int]:
 
     Memory is bounded by private data, not by address space: several runtimes reserve far more than they use.
     """
-    cpu_seconds = (
-        int(limits.seconds * (os.cpu_count() or 1)) + 10
-    )  # the wall clock comes first; this is the net below
+    cpu_seconds = int(limits.seconds * (os.cpu_count() or 1)) + 10  # the wall clock comes first; this is the net below
     return {
         "data": limits.memory,
         "fsize": limits.file,

@@ -90,9 +90,7 @@ async def confine(argv: Sequence[str], descriptors: Descriptors, command: Comman
     return Outcome(None if stopped else exit_code, stdout, stderr, seconds, stopped)
 
 
-async def _start(
-    argv: Sequence[str], descriptors: Descriptors, command: Command
-) -> asyncio.subprocess.Process:
+async def _start(argv: Sequence[str], descriptors: Descriptors, command: Command) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *argv,
@@ -103,6 +101,7 @@ async def _start(
             env={"PATH": "/usr/bin:/bin"},
             pass_fds=descriptors.passed,
             start_new_session=True,
+            umask=0o022,
         )
     except OSError as error:
         raise SandboxUnavailable(f"{argv[0]} could not be started: {error.strerror}.") from error
@@ -160,7 +159,9 @@ async def _supervise(
             task.cancel()
         if not ended.done():
             kill(process.pid)
-        await asyncio.wait({ended}, timeout=_LAST_WORDS)
+        done, _ = await asyncio.wait({ended}, timeout=_LAST_WORDS)
+        if not done:
+            kill_group(process.pid)
 
 
 async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:

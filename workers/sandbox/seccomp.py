@@ -136,9 +136,7 @@ def _pairs(policy: Policy) -> bytes:
     if policy.datagram_pairs:
         return local + _answer(None)
     kind = _argument(1) + _instruction(_AND, 0xF)
-    return (
-        local + kind + _instruction(_EQUAL, socket.SOCK_DGRAM, 0, 1) + _answer(errno.EACCES) + _answer(None)
-    )
+    return local + kind + _instruction(_EQUAL, socket.SOCK_DGRAM, 0, 1) + _answer(errno.EACCES) + _answer(None)
 
 
 def program(policy: Policy, machine: str | None = None) -> bytes:
@@ -148,9 +146,7 @@ def program(policy: Policy, machine: str | None = None) -> bytes:
     """
     machine = machine or platform.machine()
     if machine not in _MACHINES:
-        raise SandboxUnavailable(
-            f"The system-call filter knows x86_64 and aarch64, and this machine is {machine}."
-        )
+        raise SandboxUnavailable(f"The system-call filter knows x86_64 and aarch64, and this machine is {machine}.")
     column, arch = _MACHINES[machine]
     code = _instruction(_LOAD, _ARCH) + _instruction(_EQUAL, arch, 1, 0) + _instruction(_RETURN, _KILL)
     code += _instruction(_LOAD, _NUMBER)
@@ -163,9 +159,7 @@ def program(policy: Policy, machine: str | None = None) -> bytes:
                 code += _instruction(_EQUAL, number, 0, 1) + _answer(error)
     if not policy.truncate:
         code += _instruction(_EQUAL, _TRUNCATE[column], 0, 1) + _answer(errno.EPERM)
-    namespaces = (
-        _argument(0) + _instruction(_ANY_BIT, _NAMESPACES, 0, 1) + _answer(errno.EPERM) + _answer(None)
-    )
+    namespaces = _argument(0) + _instruction(_ANY_BIT, _NAMESPACES, 0, 1) + _answer(errno.EPERM) + _answer(None)
     code += _block(_CLONE[column], namespaces)
     code += _block(_SOCKET[column], _only(0, policy.families, errno.EACCES))
     code += _block(_SOCKETPAIR[column], _pairs(policy))

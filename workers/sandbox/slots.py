@@ -38,7 +38,8 @@ class Slots:
 
         The tree's top keeps its owner, so that git goes on trusting it, and is opened to the uid's group instead.
         """
-        trees = [mount.path for mount in mounts if mount.writable]
+        writable = [mount for mount in mounts if mount.writable]
+        trees = [mount.path for mount in writable]
         key = trees[0] if trees else None
         slot = self._held.get(key) if key is not None else None
         if slot is None:
@@ -46,8 +47,8 @@ class Slots:
             self._held[key if key is not None else Path(f"/{slot.uid}")] = slot
         slot.users += 1
         try:
-            for tree in trees:
-                await asyncio.to_thread(_give, tree, slot.uid)
+            for mount in writable:
+                await asyncio.to_thread(_give, mount, slot.uid)
             yield slot.uid
         finally:
             slot.users -= 1
@@ -61,16 +62,12 @@ class Slots:
         first = known - FIRST if FIRST <= known < FIRST + COUNT else os.getpid() * 7
         for number in range(COUNT):
             uid = FIRST + (first + number) % COUNT
-            lock = os.open(
-                self.directory / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
+            lock = os.open(self.directory / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return _Slot(uid, lock)
             os.close(lock)
-        raise SandboxUnavailable(
-            f"All {COUNT} sandbox users are busy: run fewer tasks at a time on this machine."
-        )
+        raise SandboxUnavailable(f"All {COUNT} sandbox users are busy: run fewer tasks at a time on this machine.")
 
 
 def _directory() -> Path:
@@ -84,23 +81,25 @@ def _directory() -> Path:
     raise SandboxUnavailable(f"{_LOCKS[0]} can't be written: it holds the locks of the sandbox's users.")
 
 
-def _give(tree: Path, uid: int) -> None:
+def _give(mount: Mount, uid: int) -> None:
     """Make everything below a tree belong to a uid. Works by descriptors: what runs inside may swap names meanwhile."""
-    top = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    top = os.open(mount.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         state = os.fstat(top)
         if state.st_gid != uid:
             os.fchown(top, -1, uid)
         if state.st_mode & 0o070 != 0o070:
             os.fchmod(top, stat.S_IMODE(state.st_mode) | 0o070)
-        _give_entries(top, uid)
+        _give_entries(top, uid, mount.hidden)
     finally:
         os.close(top)
 
 
-def _give_entries(directory: int, uid: int) -> None:
+def _give_entries(directory: int, uid: int, hidden: Sequence[str] = ()) -> None:
     with os.scandir(directory) as entries:
         for entry in entries:
+            if entry.name in hidden:
+                continue
             with suppress(FileNotFoundError):
                 state = entry.stat(follow_symlinks=False)
                 if state.st_uid != uid:
