@@ -1,0 +1,1 @@
+"""Everything in one process tree on this machine: servers, the local GitHub, web and workers."""
