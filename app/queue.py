@@ -8,7 +8,8 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 
 from app.domain.messages import AgentMessage, MessageType
 
-QUEUE = "aurora:jobs"
+QUEUE = "aurora:jobs"  # deliveries and Maestro's moves: quick
+TASK_QUEUE = "aurora:tasks"  # taken only by workers with a free task slot
 
 HANDLE_DELIVERY = "handle_delivery"
 ADVANCE = "advance"
@@ -53,8 +54,14 @@ class Queue:
 
     async def work(self, message_id: UUID, kind: MessageType, subject: UUID, ring: int) -> None:
         """Ring for the message about `subject`; arq drops repeated ids, so each ring has its own."""
-        job = RUN_TASK if kind is MessageType.TASK else ADVANCE
-        await self.redis.enqueue_job(job, str(subject), str(message_id), _job_id=f"{message_id}:{ring}")
+        is_task = kind is MessageType.TASK
+        await self.redis.enqueue_job(
+            RUN_TASK if is_task else ADVANCE,
+            str(subject),
+            str(message_id),
+            _job_id=f"{message_id}:{ring}",
+            _queue_name=TASK_QUEUE if is_task else QUEUE,
+        )
 
     async def ping(self) -> None:
         """Raise when Redis doesn't answer."""

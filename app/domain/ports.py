@@ -234,8 +234,8 @@ class Clone(Protocol):
         """
         ...
 
-    def worktree(self, name: str, base: str) -> AbstractAsyncContextManager[Worktree]:
-        """Check out `base` under `name`; taken over when it was left behind, removed at the end."""
+    def worktree(self, name: str, base: str, at: str | None = None) -> AbstractAsyncContextManager[Worktree]:
+        """Check out `base` (or the files of `at`, compared with `base`) under `name`; removed at the end."""
         ...
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.domain.repository_settings import RepositorySettings
 from app.domain.requirements import Requirement
+from app.domain.review import Review
 
 
 class ProjectStatus(StrEnum):
@@ -92,6 +93,7 @@ class Project(BaseModel):
     settings: RepositorySettings = RepositorySettings()
     pull_request: PullRequestRef | None = None
     reason: str | None = None  # why it waits, escalated or was cancelled; Markdown
+    review: Review | None = None  # of the present head
     notes: tuple[str, ...] = ()  # what a reviewer should know, gathered on the way; Markdown
     rounds: int = 0  # how often the combination sent work back
     budget_usd: float

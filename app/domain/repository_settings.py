@@ -3,7 +3,9 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 PATH = ".github/aurora.yml"
 
@@ -60,3 +62,40 @@ class RepositorySettings(BaseModel):
     checkpoints: CommandSettings = CommandSettings()
     protected_paths: tuple[str, ...] = ()  # globs that no change may touch
     labels: LabelSettings = LabelSettings()
+
+
+class SettingsError(ValueError):
+    """`.github/aurora.yml` can't be used; each problem names its line and key."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        """Keep the problems, one sentence each."""
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+def parse_settings(text: str) -> RepositorySettings:
+    """Read the text of `.github/aurora.yml`; raises `SettingsError`."""
+    try:
+        document = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"Line {mark.line + 1}" if mark else "The file"
+        raise SettingsError(
+            (f"{line} is not YAML: {getattr(error, 'problem', None) or 'unreadable'}.",)
+        ) from None
+    except RecursionError:
+        raise SettingsError(("The file is nested too deeply.",)) from None
+    try:
+        return RepositorySettings.model_validate(values if values is not None else {})
+    except ValidationError as error:
+        raise SettingsError(tuple(_problem(document, item) for item in error.errors())) from None
+
+
+def _problem(document: yaml.Node | None, item: ErrorDetails) -> str:
+    node, key = document, ".".join(str(part) for part in item["loc"])
+    for part in item["loc"]:
+        if isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == part), node)
+    line = node.start_mark.line + 1 if node is not None else 1
+    return f"Line {line}, `{key or 'the file'}`: {item['msg']}."

@@ -1,7 +1,10 @@
 """A checkpoint's result as a check run on GitHub."""
 
-from app.domain.checks import CheckResult, Conclusion
+from datetime import datetime
+
+from app.domain.checks import REVIEW_CHECK, CheckResult, Conclusion, Finding
 from app.domain.ports import CheckRun
+from app.domain.review import Review
 from app.github.markdown import block, fence, inline, plain
 
 CONCLUSIONS = {
@@ -27,4 +30,29 @@ def check_run(result: CheckResult, head_sha: str, external_id: str, details_url:
         text=fence(result.log, LOG_CHARACTERS) if result.log.strip() else "",
         annotations=tuple(finding for finding in result.new_findings if finding.path),
         details_url=details_url,
+    )
+
+
+def review_run(review: Review | None, head_sha: str, at: datetime) -> CheckRun:
+    """Return the check run that shows the code review; findings inform and don't block by themselves."""
+    findings = review.findings if review else ()
+    if review is None:
+        conclusion, title = "neutral", "No usable review came from the model"
+    elif findings:
+        conclusion, title = "neutral", f"{len(findings)} {'remark' if len(findings) == 1 else 'remarks'}"
+    else:
+        conclusion, title = "success", "Nothing found that should be changed"
+    listed = "\n".join(f"- **{one.severity}** {inline(one.message, 500)}" for one in findings)
+    return CheckRun(
+        name=REVIEW_CHECK,
+        head_sha=head_sha,
+        external_id="review",
+        conclusion=conclusion,
+        title=title,
+        summary=f"The whole change was read against the criteria of the issue.\n\n{listed}".rstrip(),
+        started_at=at,
+        completed_at=at,
+        annotations=tuple(
+            Finding(path=one.path, line=max(one.line, 1), message=one.message) for one in findings if one.path
+        ),
     )

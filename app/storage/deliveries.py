@@ -35,18 +35,22 @@ class Inbox:
         """Return which of these deliveries are stored."""
         return {row["guid"] for row in await self._pool.fetch(sql("deliveries.known"), list(guids))}
 
+    async def peek(self, guid: str) -> Delivery | None:
+        """Return a delivery that is still to be handled, without locking it."""
+        row = await self._pool.fetchrow(sql("deliveries.peek"), guid)
+        return Delivery(guid, row["event"], json.loads(row["payload"]), row["received_at"]) if row else None
+
     async def overdue(self, seconds: float) -> list[tuple[str, int]]:
         """Return the deliveries that nobody handled for `seconds`, with the number of the next ring."""
         found = await self._pool.fetch(sql("deliveries.overdue"), seconds)
         return [(row["guid"], row["tries"]) for row in found]
 
     @asynccontextmanager
-    async def take(self, guid: str) -> AsyncIterator[tuple[Connection, Delivery] | None]:
-        """Lock a delivery for the block and mark it handled with what the block writes; None: it is already."""
+    async def take(self, guid: str) -> AsyncIterator[Connection | None]:
+        """Lock a delivery for the block and mark it handled with what that writes; None: it was."""
         async with self._pool.acquire() as connection, connection.transaction():
-            row = await connection.fetchrow(sql("deliveries.take"), guid)
-            if row is None:
+            if not await connection.fetchval(sql("deliveries.take"), guid):
                 yield None
                 return
-            yield connection, Delivery(guid, row["event"], json.loads(row["payload"]), row["received_at"])
+            yield connection
             await connection.execute(sql("deliveries.handled"), guid)

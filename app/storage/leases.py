@@ -10,8 +10,8 @@ import asyncpg
 from app.errors import LeaseLost
 from app.storage.pool import Lease, Pool, sql
 
-TTL = 15.0  # seconds without a beat after which a holder counts as dead
-BEAT = 3.0  # seconds between beats
+TTL = 10.0  # seconds without a beat after which a holder counts as dead
+BEAT = 2.0  # seconds between beats
 
 
 class Leases:

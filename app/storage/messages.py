@@ -32,7 +32,9 @@ class Mailbox:
     async def overdue(self, seconds: float) -> list[Overdue]:
         """Return the messages that have been due for `seconds` and whose subject no worker holds."""
         found = await self._pool.fetch(sql("messages.overdue"), seconds)
-        return [
-            Overdue(row["id"], row["subject"], MessageType(row["message_type"]), row["tries"])
-            for row in found
-        ]
+        return [Overdue(row["id"], row["subject"], MessageType(row["message_type"]), row["rings"]) for row in found]
+
+    async def tries(self, subject: UUID) -> int:
+        """Return how often handling the pending messages about a subject failed."""
+        found: int = await self._pool.fetchval(sql("messages.tries"), subject)
+        return found

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.domain.messages import AgentMessage
+from app.domain.ports import ModelCall
 from app.domain.project import Project, Repository
 from app.domain.task import Task
 from app.storage import rows
@@ -35,9 +36,7 @@ async def live_of_issue(connection: Connection, repository: str, issue_number: i
     return rows.project(row) if row else None
 
 
-async def latest_of_issue(
-    connection: Connection | Pool, repository: str, issue_number: int
-) -> Project | None:
+async def latest_of_issue(connection: Connection | Pool, repository: str, issue_number: int) -> Project | None:
     """Return the last run of an issue."""
     row = await connection.fetchrow(sql("projects.latest_of_issue"), repository, issue_number)
     return rows.project(row) if row else None
@@ -68,6 +67,15 @@ class ProjectReader:
     async def tasks(self, identity: UUID) -> list[Task]:
         """Return the tasks of a project."""
         return [rows.task(row) for row in await self._pool.fetch(sql("tasks.of_project"), identity)]
+
+    async def calls(self, identity: UUID) -> list[ModelCall]:
+        """Return the model calls of a project, oldest first."""
+        return [rows.model_call(row) for row in await self._pool.fetch(sql("usage.of_project"), identity)]
+
+    async def of_issue(self, repository: str, number: int) -> Project | None:
+        """Return the last run of an issue."""
+        async with self._pool.acquire() as connection:
+            return await latest_of_issue(connection, repository, number)
 
     async def conversation(self, identity: UUID) -> list[AgentMessage]:
         """Return everything that was said in a project."""

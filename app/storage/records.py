@@ -49,7 +49,7 @@ class LeasedRecords:
     async def calls(self) -> list[ModelCall]:
         """Return the project's model calls, oldest first."""
         found = await self._pool.fetch(sql("usage.of_project"), self._project_id)
-        return [ModelCall(**{name: row[name] for name in ModelCall.__dataclass_fields__}) for row in found]
+        return [rows.model_call(row) for row in found]
 
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them."""
@@ -86,7 +86,8 @@ class LeasedRecords:
     async def _write_error(self, connection: Connection, error: AgentError) -> None:
         await connection.execute(
             sql("results.save_error"), uuid4(), self._project_id, error.task_id, error.agent,
-            error.error_type, error.message, error.stack_trace, error.timestamp, error.retry_count, error.max_retries,
+            error.error_type, error.message, error.stack_trace,
+            error.timestamp, error.retry_count, error.max_retries,
         )  # fmt: skip
 
     async def _write_check(self, connection: Connection, checked: Checked) -> None:

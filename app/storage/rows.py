@@ -7,6 +7,7 @@ import asyncpg
 
 from app.domain.checks import CheckResult
 from app.domain.messages import AgentMessage
+from app.domain.ports import ModelCall
 from app.domain.project import Project, Repository
 from app.domain.task import Task
 
@@ -28,6 +29,7 @@ def project_parameters(value: Project) -> Sequence[Any]:
         value.settings.model_dump(mode="json"),
         value.pull_request and value.pull_request.model_dump(mode="json"),
         value.reason, list(value.notes), value.rounds, value.finished_at, value.budget_usd,
+        value.review and value.review.model_dump(mode="json"),
     )  # fmt: skip
 
 
@@ -55,3 +57,8 @@ def message(row: Row) -> AgentMessage:
 def check(row: Row) -> CheckResult:
     """Read a row of `test_results`."""
     return CheckResult.model_validate(dict(row))
+
+
+def model_call(row: Row) -> ModelCall:
+    """Read a row of `usage.of_project`."""
+    return ModelCall(**{name: row[name] for name in ModelCall.__dataclass_fields__})

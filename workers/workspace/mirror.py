@@ -211,18 +211,21 @@ class Mirror:
 
     # --- worktrees
 
-    def worktree(self, name: str, base: str) -> AbstractAsyncContextManager[Checkout]:
-        """Check out `base` under `name`; taken over when it was left behind, removed at the end."""
+    def worktree(self, name: str, base: str, at: str | None = None) -> AbstractAsyncContextManager[Checkout]:
+        """Check out `base` (or the files of `at`, compared with `base`) under `name`; removed at the end."""
         _require_plain(name)
-        return self._checkout(name, base)
+        return self._checkout(name, base, at)
 
     @asynccontextmanager
-    async def _checkout(self, name: str, base: str) -> AsyncIterator[Checkout]:
+    async def _checkout(self, name: str, base: str, at: str | None) -> AsyncIterator[Checkout]:
         path, lock = self._place(name)
         try:
             await asyncio.to_thread(self._remove_worktree, path)
             await self._git("worktree", "add", "--quiet", "--detach", "--force", "--", str(path), base)
             git = Git(self._home / "worktrees" / path.name, path)
+            if at is not None:
+                await git("read-tree", "--reset", "-u", at)
+                await git("read-tree", "--reset", base)
             yield Checkout(git, path, base, self._identity)
         finally:
             await _to_the_end(asyncio.to_thread(self._give_up, path, lock))

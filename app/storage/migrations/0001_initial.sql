@@ -17,6 +17,7 @@ CREATE TABLE projects (
     settings jsonb NOT NULL DEFAULT '{}',
     pull_request jsonb,
     reason text,
+    review jsonb,
     notes jsonb NOT NULL DEFAULT '[]',
     rounds integer NOT NULL DEFAULT 0,
     budget_usd numeric(14, 8) NOT NULL,
@@ -66,7 +67,9 @@ CREATE TABLE agent_messages (
     correlation_id uuid NOT NULL REFERENCES projects ON DELETE CASCADE,
     subject uuid NOT NULL,  -- the task or project that is moved by handling it
     due_at timestamptz NOT NULL,
-    tries integer NOT NULL DEFAULT 0,
+    tries integer NOT NULL DEFAULT 0,  -- how often handling it failed and was put off
+    rings integer NOT NULL DEFAULT 0,  -- how often it was announced again
+    rung_at timestamptz NOT NULL DEFAULT now(),
     handled_at timestamptz
 );
 CREATE INDEX agent_messages_due ON agent_messages (due_at) WHERE handled_at IS NULL;

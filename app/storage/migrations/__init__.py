@@ -31,6 +31,4 @@ async def migrate(dsn: str) -> list[str]:
 
 def _files() -> list[Traversable]:
     folder = resources.files(__name__)
-    return sorted(
-        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
-    )
+    return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)

@@ -5,10 +5,13 @@
 INSERT INTO deliveries (guid, event, action, payload) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING RETURNING true
 
+-- name: peek
+-- A delivery that is to be handled.
+SELECT event, payload, received_at FROM deliveries WHERE guid = $1 AND handled_at IS NULL
+
 -- name: take
--- A delivery that is to be handled, locked for the transaction at hand.
-SELECT guid, event, action, payload, received_at FROM deliveries
-WHERE guid = $1 AND handled_at IS NULL FOR UPDATE SKIP LOCKED
+-- Lock a delivery that is to be handled for the transaction at hand.
+SELECT true FROM deliveries WHERE guid = $1 AND handled_at IS NULL FOR UPDATE SKIP LOCKED
 
 -- name: handled
 -- Note that a delivery has had its effect.

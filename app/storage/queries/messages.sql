@@ -19,15 +19,20 @@ UPDATE agent_messages SET handled_at = now() WHERE id = ANY ($1::uuid[]) AND han
 UPDATE agent_messages SET due_at = now() + $2 * interval '1 second', tries = tries + 1 WHERE id = ANY ($1::uuid[])
 
 -- name: overdue
--- Messages that nobody is handling, with the number of the next ring.
-UPDATE agent_messages SET tries = tries + 1
+-- Messages that nobody is handling, with the number of the next ring; rings grow rarer up to one in 10 s.
+UPDATE agent_messages SET rings = rings + 1, rung_at = now()
 WHERE id IN (
     SELECT m.id FROM agent_messages m LEFT JOIN leases l ON l.subject = m.subject
-    WHERE m.handled_at IS NULL AND m.due_at < now() - $1 * interval '1 second'
+    WHERE m.handled_at IS NULL
+      AND greatest(m.due_at, m.rung_at + least(2 ^ m.rings, 10) * interval '1 second') < now() - $1 * interval '1 second'
       AND COALESCE(l.expires_at, '-infinity') < now()
     ORDER BY m.due_at LIMIT 1000
 )
-RETURNING id, subject, message_type, tries, correlation_id
+RETURNING id, subject, message_type, rings
+
+-- name: tries
+-- How often handling the pending messages about a subject failed.
+SELECT COALESCE(max(tries), 0) FROM agent_messages WHERE subject = $1 AND handled_at IS NULL
 
 -- name: conversation
 -- Everything that was said in a project.

@@ -5,7 +5,10 @@
 INSERT INTO test_results (id, project_id, task_id, attempt, commit_sha, checkpoint, conclusion, title, summary,
                           findings, log, started_at, completed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-ON CONFLICT (project_id, commit_sha, checkpoint) DO NOTHING
+ON CONFLICT (project_id, commit_sha, checkpoint) DO UPDATE
+SET conclusion = excluded.conclusion, title = excluded.title, summary = excluded.summary,
+    findings = excluded.findings, log = excluded.log,
+    started_at = excluded.started_at, completed_at = excluded.completed_at
 
 -- name: checks_of_commit
 -- The checkpoints' words on a commit.
