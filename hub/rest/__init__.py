@@ -1,0 +1,1 @@
+"""REST: thin handlers that read a request, call a service and show what came of it."""

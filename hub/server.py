@@ -1,0 +1,152 @@
+"""The web server: who asks, what goes wrong, and the headers that every answer carries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from hub import auth, git_http
+from hub.auth import Actor
+from hub.context import Hub
+from hub.errors import ApiError, not_found
+from hub.faults import Faults
+from hub.rest.routes import ALL
+from hub.rest.call import LONGEST_BODY, Call, Reply, Route, guard, read_body
+from hub.services import accounts
+from hub.store import Row
+from hub.views.urls import Urls
+
+log = logging.getLogger(__name__)
+
+DOCUMENTATION = "https://docs.github.com/rest"
+GHES = "/api/v3"
+HOURLY = 5_000
+
+
+class RateLimits:
+    """Count each caller's requests in the current hour."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, tuple[int, int]] = {}
+
+    def state(self, key: str, cost: int = 0) -> dict[str, int]:
+        """Add `cost` to what a caller has used; give limit, remaining, used and reset (epoch seconds)."""
+        reset = (int(time.time()) // 3600 + 1) * 3600
+        until, used = self._used.get(key, (reset, 0))
+        used = cost + (used if until == reset else 0)
+        self._used[key] = (reset, used)
+        return {"limit": HOURLY, "remaining": max(HOURLY - used, 0), "reset": reset, "used": used}
+
+
+def build(hub: Hub, faults: Faults) -> web.Application:
+    """Put the application together."""
+    app = web.Application(client_max_size=LONGEST_BODY)
+    limits = RateLimits()
+
+    @web.middleware
+    async def outermost(request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
+        return await faults.request(request, handler)
+
+    app.middlewares.append(outermost)
+    for route in ALL:
+        endpoint = _endpoint(hub, limits, route)
+        for prefix in ("", GHES):
+            app.router.add_route(route.method, prefix + route.pattern, endpoint)
+    git_http.add_routes(app, hub)
+    for prefix in ("/repos", "/app", "/user", "/users", GHES):
+        app.router.add_route("*", prefix + "/{rest:.*}", _endpoint(hub, limits, Route("* *", _nowhere, "")))
+    return app
+
+
+async def _nowhere(call: Call) -> Reply:
+    raise not_found()
+
+
+def _endpoint(hub: Hub, limits: RateLimits, route: Route) -> Callable[[web.Request], Any]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        urls = addresses(request)
+        actor = auth.ANONYMOUS
+        try:
+            actor = authenticate(hub, request)
+            call = Call(hub, request, actor, urls, await read_body(request), route.operation, _repository(hub, request))
+            guard(call)
+            reply = await route.handler(call)
+        except ApiError as error:
+            reply = _refusal(error)
+        cost = 0 if request.path.endswith("/rate_limit") else 1
+        state = limits.state(actor.key, cost)
+        if cost == 0 and reply.status == 200:
+            reply = Reply(_overview(state))
+        return _response(request, reply, state)
+
+    return answer
+
+
+def addresses(request: web.Request) -> Urls:
+    """Speak to a caller in terms of the address that it used."""
+    web_url = f"{request.scheme}://{request.host}"
+    ghes = request.path.startswith(f"{GHES}/")
+    return Urls(api=web_url + (GHES if ghes else ""), web=web_url)
+
+
+def authenticate(hub: Hub, request: web.Request) -> Actor:
+    """Find out who asks; raise 401 for a credential that is no good."""
+    header = request.headers.get("Authorization", "")
+    scheme, _, credential = header.partition(" ")
+    if not header:
+        return auth.ANONYMOUS
+    if scheme.lower() == "basic":
+        return git_http.basic(hub.store, header) or auth.ANONYMOUS
+    if scheme.lower() not in {"bearer", "token"} or not credential:
+        raise ApiError(401, "Bad credentials")
+    credential = credential.strip()
+    return (auth.by_jwt if credential.count(".") == 2 else auth.by_token)(hub.store, credential)
+
+
+def _repository(hub: Hub, request: web.Request) -> Row | None:
+    info = request.match_info
+    if "owner" not in info:
+        return None
+    repo = accounts.find_repository(hub, info["owner"], info["repo"])
+    if repo is None:
+        raise not_found()
+    return repo
+
+
+def _refusal(error: ApiError) -> Reply:
+    body: dict[str, Any] = {"message": error.message, "documentation_url": DOCUMENTATION, "status": str(error.status)}
+    if error.errors is not None:
+        body["errors"] = error.errors
+    return Reply(body, error.status, error.headers)
+
+
+def _overview(state: dict[str, int]) -> dict[str, Any]:
+    return {"resources": {"core": state, "search": {**state, "limit": 30, "remaining": 30, "used": 0}}, "rate": state}
+
+
+def _response(request: web.Request, reply: Reply, state: dict[str, int]) -> web.Response:
+    headers = {
+        "X-GitHub-Request-Id": uuid.uuid4().hex[:16].upper(),
+        "X-GitHub-Media-Type": "github.v3; format=json",
+        **{f"X-RateLimit-{name.title()}": str(value) for name, value in state.items()},
+        "X-RateLimit-Resource": "core",
+        **reply.headers,
+    }
+    if reply.data is None:
+        return web.Response(status=reply.status, headers=headers)
+    body = json.dumps(reply.data).encode()
+    if request.method == "GET" and reply.status == 200:
+        headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()}"'
+        headers["Cache-Control"] = "private, max-age=60, s-maxage=60"
+        if headers["ETag"] in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+    return web.Response(
+        body=body, status=reply.status, headers=headers, content_type="application/json", charset="utf-8"
+    )

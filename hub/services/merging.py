@@ -1,0 +1,224 @@
+"""Merge pull requests: three methods, the reasons to refuse, and what follows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hub.auth import Actor
+from hub.context import Hub
+from hub.errors import ApiError, invalid
+from hub.repository import Author, Commit, Conflict, GitRepository, RefMoved
+from hub.services import accounts, issues, pulls, pushes
+from hub.services.accounts import person_of
+from hub.store import Row
+from hub.views.accounts import Json
+
+WEB_FLOW = Author("GitHub", "noreply@github.com")
+NOT_MERGEABLE = "Pull Request is not mergeable"
+BASE_MODIFIED = "Base branch was modified. Review and try the merge again."
+HEAD_MODIFIED = "Head branch was modified. Review and try the merge again."
+METHODS = {
+    "merge": ("allow_merge_commit", "Merge commits are not allowed on this repository."),
+    "squash": ("allow_squash_merge", "Squash merges are not allowed on this repository."),
+    "rebase": ("allow_rebase_merge", "Rebase merges are not allowed on this repository."),
+}
+# https://docs.github.com/en/issues/tracking-your-work-with-issues/linking-a-pull-request-to-an-issue
+CLOSING = re.compile(
+    r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?:(?P<repo>[\w.-]+/[\w.-]+))?#(?P<n>\d+)\b", re.I
+)
+
+
+def author_of(person: Row) -> Author:
+    """Write a person's commits as GitHub does for one who keeps the address private."""
+    email = f"{person['id']}+{person['login']}@users.noreply.github.com"
+    return Author(person["name"] or person["login"], email)
+
+
+async def merge(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> str:
+    """Merge a pull request; return the new commit of its base.
+
+    Raises 405 when it can't be merged now, 409 when its head isn't the expected one.
+    """
+    method = data.get("merge_method") or "merge"
+    if method not in METHODS:
+        raise invalid("PullRequest", "merge_method")
+    git = hub.git(repo)
+    async with git.lock:
+        row = await pulls.load(hub, repo, number)
+        _refuse(repo, row, method, data.get("sha"))
+        base = git.branch(row["base_ref"])
+        if base is None:
+            raise ApiError(405, NOT_MERGEABLE)
+        try:
+            commit = await _combine(hub, git, actor, row, base, method, data)
+        except Conflict as error:
+            raise ApiError(405, NOT_MERGEABLE) from error
+        await _advance(hub, git, actor, row, base, commit)
+    await finish(hub, actor, repo, row, commit, base)
+    await _follow_up(hub, actor, repo, row, base, commit)
+    return commit
+
+
+def _refuse(repo: Row, row: Row, method: str, expected: str | None) -> None:
+    setting, message = METHODS[method]
+    if not repo[setting]:
+        raise ApiError(405, message)
+    if row["issue"]["state"] != "open":
+        raise ApiError(405, NOT_MERGEABLE)
+    if row["draft"]:
+        raise ApiError(405, "Pull Request is still a draft")
+    if expected is not None and expected != row["head_sha"]:
+        raise ApiError(409, HEAD_MODIFIED)
+    if row["facts"].mergeable is False:
+        raise ApiError(405, NOT_MERGEABLE)
+
+
+async def _combine(hub: Hub, git: GitRepository, actor: Actor, row: Row, base: str, method: str, data: Json) -> str:
+    if method == "rebase":
+        return await _rebased(git, base, row["head_sha"])
+    tree = await git.merged_tree(base, row["head_sha"])
+    if tree is None:
+        raise Conflict
+    message = await _message(git, row, base, method, data)
+    parents = [base] if method == "squash" else [base, row["head_sha"]]
+    return await git.write_commit(tree, parents, message, author_of(person_of(actor)), WEB_FLOW)
+
+
+async def _message(git: GitRepository, row: Row, base: str, method: str, data: Json) -> str:
+    issue, owner = row["issue"], row["repository"]["owner"]["login"]
+    if method == "merge":
+        title = f"Merge pull request #{issue['number']} from {owner}/{row['head_ref']}"
+        body = issue["title"]
+    else:
+        title = f"{issue['title']} (#{issue['number']})"
+        commits = (await git.log(f"{base}..{row['head_sha']}", 100))[::-1]
+        body = "" if len(commits) == 1 else "\n\n".join(f"* {one.message}" for one in commits)
+    title = data.get("commit_title") or title
+    body = body if data.get("commit_message") is None else data["commit_message"]
+    return f"{title}\n\n{body}".strip() + "\n"
+
+
+async def _rebased(git: GitRepository, base: str, head: str) -> str:
+    """Put each commit of the head on top of the base, as git cherry-pick would."""
+    tip = base
+    for commit in (await git.log(f"{base}..{head}", 250))[::-1]:
+        if len(commit.parents) > 1:  # what a merge brought in is in the base or among the other commits
+            continue
+        tip = await _picked(git, tip, commit)
+    return tip
+
+
+async def _picked(git: GitRepository, tip: str, commit: Commit) -> str:
+    """Apply one commit's change to a tip: merge it with the tip as if both came from the commit's parent."""
+    parent = await git.commit(commit.parents[0])
+    onto = await git.commit(tip)
+    fork = await git.write_commit(parent.tree, [], "fork", WEB_FLOW, WEB_FLOW)
+    ours = await git.write_commit(onto.tree, [fork], "ours", WEB_FLOW, WEB_FLOW)
+    theirs = await git.write_commit(commit.tree, [fork], "theirs", WEB_FLOW, WEB_FLOW)
+    tree = await git.merged_tree(ours, theirs)
+    if tree is None:
+        raise Conflict
+    author = Author(commit.author.name, commit.author.email, commit.author.date)
+    return await git.write_commit(tree, [tip], commit.message + "\n", author, WEB_FLOW)
+
+
+async def _advance(hub: Hub, git: GitRepository, actor: Actor, row: Row, base: str, commit: str) -> None:
+    """Move the base; what is about to happen is written down first, for a process that is killed here."""
+    hub.store.update("pulls", row["id"], merging_sha=commit, merging_by_id=person_of(actor)["id"])
+    if git.branch(row["head_ref"]) != row["head_sha"]:
+        raise ApiError(409, HEAD_MODIFIED)
+    try:
+        await git.update_ref(f"refs/heads/{row['base_ref']}", commit, base)
+    except RefMoved as error:
+        raise ApiError(405, BASE_MODIFIED) from error
+
+
+async def finish(hub: Hub, actor: Actor, repo: Row, row: Row, commit: str, base: str) -> None:
+    """Write down that a pull request is merged, and close the issues that it names."""
+    person = person_of(actor)
+    now = hub.store.now()
+    with hub.store.transaction():
+        hub.store.update(
+            "pulls",
+            row["id"],
+            merged_at=now,
+            merged_by_id=person["id"],
+            merge_commit_sha=commit,
+            head_sha=row["head_sha"],
+            base_sha=base,
+        )
+        issues.write_state(hub, person, row["issue"]["id"], "closed", None)
+    fresh = await pulls.load(hub, repo, row["number"])
+    with hub.store.transaction():
+        pulls.tell(hub, actor, repo, "closed", fresh)
+        if row["base_ref"] == repo["default_branch"]:
+            _close_named(hub, actor, repo, row)
+
+
+def closing_numbers(text: str, full_name: str) -> list[int]:
+    """Find the issues of this repository that a text closes."""
+    found = (m for m in CLOSING.finditer(text) if (m["repo"] or full_name).lower() == full_name.lower())
+    return list(dict.fromkeys(int(match["n"]) for match in found))
+
+
+def _close_named(hub: Hub, actor: Actor, repo: Row, row: Row) -> None:
+    for number in closing_numbers(f"{row['issue']['title']}\n{row['issue']['body'] or ''}", repo["full_name"]):
+        named = hub.store.one(
+            "SELECT number FROM issues WHERE repository_id = ? AND number = ? AND state = 'open'"
+            " AND id NOT IN (SELECT issue_id FROM pulls)",
+            repo["id"],
+            number,
+        )
+        if named:
+            issues.set_state(hub, actor, repo, issues.load(hub, repo, number), "closed")
+
+
+async def _follow_up(hub: Hub, actor: Actor, repo: Row, row: Row, base: str, commit: str) -> None:
+    changes = [pushes.RefChange(f"refs/heads/{row['base_ref']}", base, commit)]
+    git = hub.git(repo)
+    if repo["delete_branch_on_merge"] and git.branch(row["head_ref"]):
+        head = f"refs/heads/{row['head_ref']}"
+        await git.update_ref(head, pushes.ZERO, row["head_sha"])
+        changes.append(pushes.RefChange(head, row["head_sha"], pushes.ZERO))
+    await pushes.settle(hub, actor, repo, changes)
+
+
+async def find_merged(hub: Hub, actor: Actor, repo: Row, base_ref: str) -> None:
+    """Mark the open pull requests whose commits have reached their base by another way."""
+    git = hub.git(repo)
+    tip = git.branch(base_ref)
+    for row in pulls.listed(hub, repo, "open", None, base_ref):
+        if tip is None:
+            return
+        planned: Any = row["merging_sha"]
+        by_us = bool(planned) and await git.is_ancestor(planned, tip)
+        if by_us or await git.is_ancestor(row["head_sha"], tip):
+            commit = planned if by_us else tip
+            who = accounts.by_id(hub.store, row["merging_by_id"]) if by_us else None
+            doer = Actor(account=who) if who else actor
+            await finish(hub, doer, repo, row, commit, row["base_sha"])
+
+
+async def update_branch(hub: Hub, actor: Actor, repo: Row, number: int, expected: str | None) -> None:
+    """Merge the base into a pull request's head."""
+    git = hub.git(repo)
+    async with git.lock:
+        row = await pulls.load(hub, repo, number)
+        head, base = row["head_sha"], git.branch(row["base_ref"])
+        if expected is not None and expected != head:
+            raise ApiError(422, "expected head sha didn’t match current head ref.")
+        if row["issue"]["state"] != "open" or base is None:
+            raise ApiError(422, "The pull request is closed.")
+        if await git.is_ancestor(base, head):
+            raise ApiError(422, "There are no new commits on the base branch.")
+        tree = await git.merged_tree(head, base)
+        if tree is None:
+            raise ApiError(422, "merge conflict between base and head")
+        message = f"Merge branch '{row['base_ref']}' into {row['head_ref']}\n"
+        commit = await git.write_commit(tree, [head, base], message, author_of(person_of(actor)), WEB_FLOW)
+        try:
+            await git.update_ref(f"refs/heads/{row['head_ref']}", commit, head)
+        except RefMoved as error:
+            raise ApiError(422, "expected head sha didn’t match current head ref.") from error
+    await pushes.settle(hub, actor, repo, [pushes.RefChange(f"refs/heads/{row['head_ref']}", head, commit)])

@@ -1,0 +1,137 @@
+"""What follows when refs move: push webhooks, pull requests brought up to date, check suites requested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.auth import Actor
+from hub.context import Hub
+from hub.diffs import Change
+from hub.events import emit
+from hub.repository import EMPTY_TREE, ZERO, Commit, GitRepository
+from hub.services import checks, merging, pulls
+from hub.services.accounts import person_of
+from hub.store import Row
+from hub.views.accounts import Json
+from hub.views.commits import pushed_commit
+
+MOST_COMMITS = 20  # GitHub lists up to 2048; nobody here reads so many
+
+
+@dataclass(frozen=True, slots=True)
+class RefChange:
+    """One ref that moved; ZERO stands for not being there."""
+
+    ref: str
+    old: str
+    new: str
+
+    @property
+    def branch(self) -> str | None:
+        return self.ref.removeprefix("refs/heads/") if self.ref.startswith("refs/heads/") else None
+
+    @property
+    def created(self) -> bool:
+        return self.old == ZERO
+
+    @property
+    def deleted(self) -> bool:
+        return self.new == ZERO
+
+
+async def settle(hub: Hub, actor: Actor, repo: Row, changes: list[RefChange]) -> None:
+    """Do everything that follows from refs that have moved already."""
+    for change in changes:
+        payload = await _push_payload(hub, actor, repo, change)
+        with hub.store.transaction():
+            now = hub.store.now()
+            hub.store.update("repositories", repo["id"], pushed_at=now, updated_at=now)
+            _tell_branch(hub, actor, repo, change)
+            emit(hub, repo, person_of(actor), "push", payload)
+        if change.branch is not None:
+            await _settle_branch(hub, actor, repo, change.branch, change)
+
+
+async def _settle_branch(hub: Hub, actor: Actor, repo: Row, branch: str, change: RefChange) -> None:
+    for row in pulls.open_with_head(hub, repo, branch):
+        if change.deleted:
+            await pulls.close(hub, actor, repo, row)
+        else:
+            await _synchronize(hub, actor, repo, row, change)
+    if not change.deleted:
+        await checks.request_suites(hub, actor, repo, branch, change.old, change.new)
+        await merging.find_merged(hub, actor, repo, branch)
+
+
+async def _synchronize(hub: Hub, actor: Actor, repo: Row, row: Row, change: RefChange) -> None:
+    git = hub.git(repo)
+    await git.git("update-ref", f"refs/pull/{row['number']}/head", change.new)
+    base = git.branch(row["base_ref"]) or row["base_sha"]
+    with hub.store.transaction():
+        hub.store.update("pulls", row["id"], head_sha=change.new, base_sha=base)
+        hub.store.update("issues", row["issue"]["id"], updated_at=hub.store.now())
+    fresh = await pulls.load(hub, repo, row["number"])
+    with hub.store.transaction():
+        pulls.tell(hub, actor, repo, "synchronize", fresh, before=change.old, after=change.new)
+
+
+def _tell_branch(hub: Hub, actor: Actor, repo: Row, change: RefChange) -> None:
+    if not (change.created or change.deleted):
+        return
+    name = change.ref.split("/", 2)[2]
+    payload: Json = {
+        "ref": name,
+        "ref_type": "branch" if change.branch is not None else "tag",
+        "pusher_type": "user",
+    }
+    if change.created:
+        payload |= {"master_branch": repo["default_branch"], "description": repo["description"]}
+    emit(hub, repo, person_of(actor), "create" if change.created else "delete", payload)
+
+
+async def _push_payload(hub: Hub, actor: Actor, repo: Row, change: RefChange) -> Json:
+    git, full_name = hub.git(repo), repo["full_name"]
+    commits = [] if change.deleted else await _new_commits(hub, git, repo, change)
+    shown = [pushed_commit(hub.urls, full_name, one, await _of(git, one.sha, one.parents)) for one in commits]
+    person = person_of(actor)
+    forced = not (change.created or change.deleted) and not await git.is_ancestor(change.old, change.new)
+    old, new = change.old[:12], change.new[:12]
+    return {
+        "ref": change.ref,
+        "before": change.old,
+        "after": change.new,
+        "base_ref": None,
+        "created": change.created,
+        "deleted": change.deleted,
+        "forced": forced,
+        "compare": hub.urls.page(full_name, "compare", f"{old}...{new}"),
+        "commits": shown,
+        "head_commit": shown[-1] if shown else None,
+        "pusher": {"name": person["login"], "email": person["email"]},
+    }
+
+
+async def _new_commits(hub: Hub, git: GitRepository, repo: Row, change: RefChange) -> list[Commit]:
+    start = change.old
+    if change.created:
+        default = git.branch(repo["default_branch"])
+        start = default if default and default != change.new else ""
+    sha = await git.resolve(change.new) or change.new
+    if await git.kind(sha) != "commit":
+        return []
+    revisions = f"{start}..{sha}" if start else sha
+    commits = await git.log(revisions, MOST_COMMITS) or [await git.commit(sha)]
+    return commits[::-1]
+
+
+async def _of(git: GitRepository, sha: str, parents: tuple[str, ...]) -> tuple[Change, ...]:
+    return await git.changes(parents[0] if parents else EMPTY_TREE, sha)
+
+
+async def reconcile(hub: Hub, actor: Actor, repo: Row) -> None:
+    """Finish what a killed process began: merges whose commit is in the base already."""
+    for row in pulls.listed(hub, repo, "open", None, None):
+        if hub.git(repo).branch(row["head_ref"]) is None:
+            await pulls.close(hub, actor, repo, row)
+    for name in {row["base_ref"] for row in pulls.listed(hub, repo, "open", None, None)}:
+        await merging.find_merged(hub, actor, repo, name)

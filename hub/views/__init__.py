@@ -1,0 +1,1 @@
+"""What each thing looks like as JSON: pure functions from rows to the shapes that GitHub describes."""
