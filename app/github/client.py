@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from gidgethub import GitHubException, HTTPException
 from gidgethub import abc as gidgethub
+from yarl import URL
 
 from app import metrics
 from app.errors import ForgeError, NotFound, Transient
@@ -113,7 +114,7 @@ class GitHubClient(gidgethub.GitHubAPI):
         try:
             async with self._session.request(
                 exchange.method,
-                exchange.url,
+                URL(exchange.url, encoded=True),
                 headers=headers,
                 data=exchange.body or None,
                 allow_redirects=False,  # aiohttp would turn a redirected POST into a GET
