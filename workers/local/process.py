@@ -45,13 +45,13 @@ def start(
         )
 
 
-async def ended(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
-    """Wait up to `seconds` for a process; return whether it has ended."""
+async def ended(process: "subprocess.Popen[bytes]", seconds: float, every: float = 0.01) -> bool:
+    """Wait up to `seconds` for a process, looking `every` so many; return whether it has ended."""
     deadline = asyncio.get_running_loop().time() + seconds
     while process.poll() is None:
         if asyncio.get_running_loop().time() > deadline:
             return False
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(every)
     return True
 
 

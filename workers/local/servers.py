@@ -172,6 +172,8 @@ class EmbeddedPostgres(_Server):
             return True
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
             return False
+        except asyncpg.PostgresError as error:
+            raise ConfigurationError(f"PostgreSQL in {self.data_dir} refuses: {error}.") from error
         await connection.close(timeout=5)
         return True
 

@@ -169,16 +169,12 @@ class Git:
         try:
             stdout, stderr, cut = await asyncio.wait_for(_talk(process, input, limit), timeout)
         except TimeoutError:
-            raise Transient(
-                f"git {arguments[0]} took more than {timeout:g} seconds and was stopped."
-            ) from None
+            raise Transient(f"git {arguments[0]} took more than {timeout:g} seconds and was stopped.") from None
         finally:
             if process.returncode is None:
                 _kill(process)
                 await process.wait()
-        output = Output(
-            process.returncode or 0, stdout, secret.redact(stderr.decode("utf-8", "replace")), cut
-        )
+        output = Output(process.returncode or 0, stdout, secret.redact(stderr.decode("utf-8", "replace")), cut)
         if output.code not in codes and not cut:
             raise failure(arguments[0], output.stderr or output.text)
         return output
@@ -195,12 +191,8 @@ class Git:
         return environment | dict(more)
 
 
-async def _talk(
-    process: asyncio.subprocess.Process, input: bytes, limit: int | None
-) -> tuple[bytes, bytes, bool]:
-    stdout, stderr = cast(
-        "tuple[asyncio.StreamReader, asyncio.StreamReader]", (process.stdout, process.stderr)
-    )
+async def _talk(process: asyncio.subprocess.Process, input: bytes, limit: int | None) -> tuple[bytes, bytes, bool]:
+    stdout, stderr = cast("tuple[asyncio.StreamReader, asyncio.StreamReader]", (process.stdout, process.stderr))
     feeding = asyncio.ensure_future(_feed(process.stdin, input))
     errors = asyncio.ensure_future(stderr.read())
     try:
@@ -234,9 +226,7 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 
 def failure(command: str, message: str) -> GitError | Transient:
     """Tell an outage, after which trying again may work, from everything else that git complains of."""
-    lines = [
-        line.removeprefix("fatal: ").removeprefix("error: ") for line in message.splitlines() if line.strip()
-    ]
+    lines = [line.removeprefix("fatal: ").removeprefix("error: ") for line in message.splitlines() if line.strip()]
     sentence = f"git {command} failed: {'; '.join(lines[-5:]) or 'it did not say why'}"[:2000]
     return Transient(sentence) if _OUTAGE.search(message) else GitError(sentence)
 

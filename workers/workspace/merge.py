@@ -40,9 +40,7 @@ async def merge(git: Git, identity: Identity, into: str, commit: str, message: s
         return into
     if await is_ancestor(git, into, commit):
         return commit
-    merged = await git(
-        "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", into, commit, codes=(0, 1)
-    )
+    merged = await git("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", into, commit, codes=(0, 1))
     tree, *paths = merged.items
     if merged.code == 1:
         unique = tuple(sorted(set(paths)))

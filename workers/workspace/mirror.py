@@ -105,9 +105,7 @@ class Mirror:
         options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--force")
 
         async def fetch(url: str, secret: Secret) -> Output:
-            return await git(
-                "fetch", *options, "--", url, _HEADS, timeout=NETWORK_SECONDS, secret=secret, keep=(lock,)
-            )
+            return await git("fetch", *options, "--", url, _HEADS, timeout=NETWORK_SECONDS, secret=secret, keep=(lock,))
 
         await self._with_remote(fetch)
 
@@ -162,9 +160,7 @@ class Mirror:
         """Return the difference for people and models to read, cut where it gets too long."""
         options = ("-M", "--no-ext-diff", "--no-textconv", "--no-color")
         output = await self._git("diff", *options, base, commit, limit=LARGEST_DIFF)
-        note = (
-            f"\n… cut here: the difference is longer than {LARGEST_DIFF // 1000} kB.\n" if output.cut else ""
-        )
+        note = f"\n… cut here: the difference is longer than {LARGEST_DIFF // 1000} kB.\n" if output.cut else ""
         return output.stdout.decode("utf-8", "replace") + note
 
     async def changes(self, base: str, commit: str) -> list[Change]:
@@ -259,9 +255,7 @@ def _lock_of(worktree: Path) -> Path:
 
 def _require_plain(name: str) -> None:
     if not _NAME.fullmatch(name) or ".." in name or name.endswith((".", ".lock", ".git")):
-        raise GitError(
-            f"{name[:100]!r} can't be the name of a directory; use letters, digits, '.', '_' and '-'."
-        )
+        raise GitError(f"{name[:100]!r} can't be the name of a directory; use letters, digits, '.', '_' and '-'.")
 
 
 def _secret(url: str, token: str) -> Secret:

@@ -52,8 +52,6 @@ def error(branch: str, refused: Refusal) -> GitError | Transient:
 
 
 def _remarks(stderr: str) -> str:
-    remarks = [
-        line.removeprefix("remote:").strip() for line in stderr.splitlines() if line.startswith("remote:")
-    ]
+    remarks = [line.removeprefix("remote:").strip() for line in stderr.splitlines() if line.startswith("remote:")]
     said = " ".join(remark for remark in remarks if remark)
     return f" ({said})"[:1000] if said else ""

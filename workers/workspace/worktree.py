@@ -78,9 +78,7 @@ class Checkout:
         # In the index first: files can be in another line ending than what git stores and compares.
         with _Copy(self._git.directory / "index") as copy:
             index = {"GIT_INDEX_FILE": str(copy)}
-            await self._git(
-                "apply", "--cached", "--binary", "--whitespace=nowarn", input=patch, environment=index
-            )
+            await self._git("apply", "--cached", "--binary", "--whitespace=nowarn", input=patch, environment=index)
             tree = (await self._git("write-tree", environment=index)).text
         await self._git("read-tree", "--reset", "-u", tree)
         await self._git("read-tree", "--reset", self._base)

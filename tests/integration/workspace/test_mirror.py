@@ -22,9 +22,7 @@ FILES = {"a.py": "one\ntwo\nthree\n", "b/c.py": "x = 1\n", ".gitignore": "*.log\
 
 def git(path: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    ran = subprocess.run(
-        ["git", "-C", path, *identity, *arguments], check=True, capture_output=True, text=True
-    )
+    ran = subprocess.run(["git", "-C", path, *identity, *arguments], check=True, capture_output=True, text=True)
     return ran.stdout.strip()
 
 
@@ -78,9 +76,7 @@ async def test_a_mirror_has_the_branches_and_reads_files(mirror: Mirror, base: s
     assert await mirror.head("other") is None
 
 
-async def test_fetch_brings_what_is_new_and_drops_what_is_gone(
-    mirror: Mirror, origin: Path, base: str
-) -> None:
+async def test_fetch_brings_what_is_new_and_drops_what_is_gone(mirror: Mirror, origin: Path, base: str) -> None:
     git(origin, "branch", "side", base)
     await mirror.fetch()
     assert await mirror.head("side") == base
@@ -95,9 +91,7 @@ async def test_an_empty_repository_has_no_head(git_repository, tmp_path: Path) -
     assert await empty.head("main") is None
 
 
-@pytest.mark.parametrize(
-    "name", ["../x", "octo/../x", "octo/.git", "octo/a b", "octo/-x", "octo", "octo/x.lock"]
-)
+@pytest.mark.parametrize("name", ["../x", "octo/../x", "octo/.git", "octo/a b", "octo/-x", "octo", "octo/x.lock"])
 async def test_a_name_that_is_no_plain_directory_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(GitError):
         await Clones(tmp_path, forges("/nowhere")).of(Repository(full_name=name, installation_id=1))
@@ -115,9 +109,7 @@ async def test_an_unreachable_host_may_be_tried_again_and_keeps_the_token_to_its
     assert "ghs_secret" not in str(failed.value)
 
 
-async def test_what_a_killed_clone_and_a_killed_fetch_left_behind_is_cleared(
-    origin: Path, tmp_path: Path
-) -> None:
+async def test_what_a_killed_clone_and_a_killed_fetch_left_behind_is_cleared(origin: Path, tmp_path: Path) -> None:
     mirrors = tmp_path / "data/mirrors/octo"
     (mirrors / ".sample.git.half/objects").mkdir(parents=True)
     mirror = await Clones(tmp_path / "data", forges(str(origin))).of(REPOSITORY)
@@ -187,9 +179,7 @@ async def test_a_patch_rebuilds_the_tree_whatever_it_was_before(mirror: Mirror, 
 
 
 async def test_line_endings_that_attributes_ask_for_survive_a_patch(mirror: Mirror, base: str) -> None:
-    attributes = await committed(
-        mirror, base, {".gitattributes": "*.bat text eol=crlf\n", "x.bat": "a\r\nb\r\n"}
-    )
+    attributes = await committed(mirror, base, {".gitattributes": "*.bat text eol=crlf\n", "x.bat": "a\r\nb\r\n"})
     async with mirror.worktree("t", attributes) as tree:
         assert (tree.path / "x.bat").read_bytes() == b"a\r\nb\r\n"
         (tree.path / "x.bat").write_bytes(b"a\r\nB\r\n")
@@ -364,9 +354,7 @@ async def test_a_worktree_left_by_a_killed_process_is_taken_over(killed: Path, o
 # --- merges and pushes
 
 
-async def test_a_merge_is_the_same_each_time_and_contained_commits_make_none(
-    mirror: Mirror, base: str
-) -> None:
+async def test_a_merge_is_the_same_each_time_and_contained_commits_make_none(mirror: Mirror, base: str) -> None:
     left = await committed(mirror, base, {"a.py": "left\n"})
     right = await committed(mirror, base, {"b/c.py": "right\n"})
     merged = await mirror.merge(left, right, "Merge right")
@@ -386,9 +374,7 @@ async def test_a_conflict_names_its_paths(mirror: Mirror, base: str) -> None:
     assert conflict.value.paths == ("a.py",)
 
 
-async def test_a_push_succeeds_only_from_where_the_branch_was_expected(
-    mirror: Mirror, origin: Path, base: str
-) -> None:
+async def test_a_push_succeeds_only_from_where_the_branch_was_expected(mirror: Mirror, origin: Path, base: str) -> None:
     first = await committed(mirror, base, {"a.py": "first\n"})
     second = await committed(mirror, first, {"a.py": "second\n"})
     await mirror.push(first, "aurora/1.1", None)

@@ -38,7 +38,5 @@ def test_nothing_changed_is_no_change() -> None:
 
 
 def test_a_rename_shows_where_the_file_was_as_well() -> None:
-    renamed = (
-        b":100644 100644 " + b"1" * 40 + b" " + b"1" * 40 + b" R100\0old\0new\0\0diff --git a/old b/new\n"
-    )
+    renamed = b":100644 100644 " + b"1" * 40 + b" " + b"1" * 40 + b" R100\0old\0new\0\0diff --git a/old b/new\n"
     assert parse(renamed) == [Change("new", "R"), Change("old", "D")]

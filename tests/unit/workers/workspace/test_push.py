@@ -20,9 +20,7 @@ def answer(reason: str, stderr: str = "") -> Output:
         ("[remote rejected] (protected branch hook declined)", GitError),
     ],
 )
-def test_a_branch_that_moved_is_told_from_one_that_is_protected(
-    reason: str, expected: type[GitError]
-) -> None:
+def test_a_branch_that_moved_is_told_from_one_that_is_protected(reason: str, expected: type[GitError]) -> None:
     refused = push.refusal(answer(reason))
     assert refused is not None
     assert type(push.error("b", refused)) is expected
