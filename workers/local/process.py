@@ -88,9 +88,10 @@ async def run(argv: Sequence[str], environment: Mapping[str, str], seconds: floa
         raise ConfigurationError(f"{name} failed: {said.decode('utf-8', 'replace').strip()[-1000:]}")
 
 
-def tail(log: Path, characters: int = 1000) -> str:
-    """Return the end of a log for a message."""
+def last_words(log: Path) -> str:
+    """Return the last line of a log, and where the rest is, for a message."""
     try:
-        return log.read_text("utf-8", "replace").strip()[-characters:]
+        lines = log.read_text("utf-8", "replace").strip().splitlines()
     except FileNotFoundError:
-        return ""
+        lines = []
+    return f"{lines[-1][:500]} (more in {log})" if lines else f"it said nothing in {log}"

@@ -18,7 +18,7 @@ import redis.asyncio
 import redis.exceptions
 
 from app.errors import ConfigurationError
-from workers.local.process import bound, ended, plain_environment, run, start, stop, tail
+from workers.local.process import bound, ended, last_words, plain_environment, run, start, stop
 from workers.workspace.locks import try_lock
 
 START_SECONDS = 30.0
@@ -86,7 +86,7 @@ class _Server:
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while not await self._answers():
             if await ended(self._process, 0.01):
-                raise ConfigurationError(f"{self.name} ended while it started: {tail(self.log)}")
+                raise ConfigurationError(f"{self.name} ended while it started: {last_words(self.log)}")
             if asyncio.get_running_loop().time() > deadline:
                 raise ConfigurationError(f"{self.name} didn't answer within {START_SECONDS:g} s; see {self.log}.")
 

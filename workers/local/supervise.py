@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.errors import ConfigurationError
-from workers.local.process import bound, ended, start, stop, tail
+from workers.local.process import bound, ended, last_words, start, stop
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ async def _await_ready(child: _Child) -> None:
     deadline = time.monotonic() + program.start_seconds
     while not await program.ready():
         if await ended(child.process, 0.05):
-            raise ConfigurationError(f"{program.name} ended while it started: {tail(program.log)}")
+            raise ConfigurationError(f"{program.name} ended while it started: {last_words(program.log)}")
         if time.monotonic() > deadline:
             raise ConfigurationError(
                 f"{program.name} wasn't ready within {program.start_seconds:g} s; see {program.log}."

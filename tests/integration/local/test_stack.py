@@ -65,6 +65,10 @@ def processes_of(options: Options) -> list[str]:
     return [line for line in found if str(options.data_dir) in line or options.aurora[1] in line]
 
 
+def mode_of(path: str) -> int:
+    return stat.S_IMODE(Path(path).stat().st_mode)
+
+
 async def until(condition, seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -84,7 +88,7 @@ async def test_a_stack_starts_and_a_person_can_open_an_issue(options: Options) -
         assert told["AURORA_GITHUB_API_URL"] == stack.hub_url
         assert told["AURORA_MODEL"] == "scripted:x"
         assert told["AURORA_DATABASE_URL"].startswith("postgresql://")
-        assert stat.S_IMODE(os.stat(told["AURORA_GITHUB_PRIVATE_KEY_FILE"]).st_mode) == 0o600
+        assert mode_of(told["AURORA_GITHUB_PRIVATE_KEY_FILE"]) == 0o600
 
 
 async def test_a_second_start_keeps_addresses_and_a_second_stack_is_refused(options: Options) -> None:
