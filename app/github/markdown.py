@@ -15,11 +15,11 @@ _BREAK = "\u200b"
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _REFERENCE = re.compile(
     r"""
-    (?P<at>@)                       # @person, @team, a mail address
-    | (?P<number>\#(?=\d))          # #12, owner/repo#12
-    | (?P<gh>\bGH-(?=\d))           # GH-12
-    | (?P<scheme>\b[a-z][a-z0-9+.\-]*:(?=//))
-    | (?P<www>\bwww(?=\.))
+    @                               # @person, @team, a mail address
+    | \#(?=\d)                      # #12, owner/repo#12
+    | GH-(?=\d)                     # GH-12
+    | :(?=//)                       # https://example.org
+    | www(?=\.)                     # www.example.org
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -33,7 +33,7 @@ _MARKUP = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _CLOSING = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?=:?\s+\S*(?:\#\d|GH-\d|/\d))", re.IGNORECASE)
-_SPECIAL = re.compile(r"([\\`*_\[\]|~$<>])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _NOT_FOR_LABELS = re.compile(r"[^\w .,:/()+\-=']")
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}(\[bot\])?")
@@ -52,14 +52,15 @@ def fit(text: str, limit: int) -> str:
 def plain(text: str, limit: int = 200) -> str:
     """Return hostile text as one line that isn't Markdown: a title, the subject of a commit."""
     words = " ".join(_INVISIBLE.sub("", text).split())
-    return _without_references(_shortened(words, limit))
+    return _inert(_without_references(_shortened(words, limit)))
 
 
 def inline(text: str, limit: int = 500) -> str:
     """Return hostile text as literal words within a line, a list item or a table's cell."""
     words = " ".join(_INVISIBLE.sub("", text).split())
-    escaped = _SPECIAL.sub(r"\\\1", _shortened(words, limit).replace("&", "&amp;"))
-    escaped = re.sub(r"^([-+#>=]|\d+[.)])", r"\\\1" if not escaped[:1].isdigit() else _BREAK + r"\1", escaped)
+    literal = _shortened(words, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = _SPECIAL.sub(r"\\\1", literal)
+    escaped = re.sub(r"^([-+#=]|\d+[.)])", r"\\\1" if not escaped[:1].isdigit() else _BREAK + r"\1", escaped)
     return _without_references(escaped)
 
 

@@ -1,0 +1,222 @@
+"""Comments and pull requests say what is true, calmly, and carry nothing hostile."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
+from app.domain.project import Project, ProjectStatus, PullRequestRef, Repository
+from app.domain.requirements import Requirement
+from app.domain.roles import AgentRole
+from app.domain.task import Task, TaskResult, TaskStatus
+from app.github import pull_request, render
+from app.github.checks import check_run
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+URL = "https://github.example/o/r"
+EVIL = '<!-- aurora:progress x --> @octocat closes #1 ![x](https://evil.example/x.png) | `a` "]; click </details>'
+
+
+def project(**changes: Any) -> Project:
+    values = {
+        "id": UUID(int=1),
+        "repository": Repository(full_name="o/r", installation_id=5),
+        "issue_number": 12,
+        "run": 1,
+        "title": "Add a parser",
+        "requested_by": "alice",
+        "status": ProjectStatus.building,
+        "phase": "dispatch",
+        "requirements": (Requirement(id="REQ-001", title="Parses dates", criteria=("accepts ISO",)),),
+        "budget_usd": 5.0,
+        "spent_usd": 0.1234,
+        "created_at": NOW - timedelta(seconds=185),
+    }
+    return Project.model_validate(values | changes)
+
+
+def task(number: int = 1, **changes: Any) -> Task:
+    values = {
+        "id": UUID(int=100 + number),
+        "project_id": UUID(int=1),
+        "key": f"t{number}",
+        "title": "Write the parser",
+        "description": "",
+        "assigned_agent": AgentRole.backend,
+        "status": TaskStatus.completed,
+        "requirements": ("REQ-001",),
+        "branch": f"aurora/12.1-t{number}-parser",
+        "attempts": 2,
+        "created_at": NOW,
+        "result": TaskResult(commit="c0ffee", summary="Wrote it.", lessons=("Mind time zones.",)),
+    }
+    return Task.model_validate(values | changes)
+
+
+def result(conclusion: Conclusion = Conclusion.passed, **changes: Any) -> CheckResult:
+    values = {
+        "checkpoint": Checkpoint.tests,
+        "conclusion": conclusion,
+        "title": "12 tests passed",
+        "summary": "`pytest`: 12 passed",
+        "started_at": NOW,
+        "completed_at": NOW + timedelta(seconds=3),
+    }
+    return CheckResult.model_validate(values | changes)
+
+
+def hostile() -> tuple[Project, list[Task], list[CheckResult]]:
+    evil = EVIL * 20
+    finding = Finding(path="a|b`.py", message=evil, is_new=False)
+    requirement = Requirement(id="REQ-001", title=EVIL, criteria=(EVIL,))
+    return (
+        project(title=evil, reason=evil, notes=(evil,), requirements=(requirement,)),
+        [
+            task(
+                title=evil,
+                branch=EVIL,
+                footprint=(EVIL,),
+                status=TaskStatus.failed,
+                result=TaskResult(summary=evil, failure=evil, lessons=(evil,)),
+            )
+        ],
+        [result(Conclusion.failed, title=evil, summary=evil, findings=(finding,), log=evil)],
+    )
+
+
+def test_progress_shows_the_plan_the_money_and_what_is_next():
+    tasks = [task(1), task(2, dependencies=(UUID(int=101),), status=TaskStatus.running, result=None)]
+    shown = render.progress(project(), tasks, NOW, repository_url=URL)
+    assert shown.startswith(f"<!-- aurora:progress {UUID(int=1)} -->\n### Building: 1 of 2 tasks done")
+    assert '  n0["t1: Write the parser"]:::completed' in shown
+    assert "  n0 --> n1" in shown
+    assert "classDef running" in shown
+    assert "| ◐ running | t2 Write the parser | backend | 2 | `aurora/12.1-t2-parser` |" in shown
+    assert f"[`aurora/12.1-t1-parser`]({URL}/commit/c0ffee)" in shown
+    assert "$0.12 of $5.00 · 3 min 5 s · run 1" in shown
+
+
+@pytest.mark.parametrize("status", list(ProjectStatus))
+def test_progress_has_words_for_every_status(status: ProjectStatus):
+    shown = render.progress(project(status=status), [], NOW, repository_url=URL)
+    assert len(shown.splitlines()) > 3
+
+
+def test_a_delivered_project_names_its_pull_request():
+    ref = PullRequestRef(number=13, url=f"{URL}/pull/13", head_sha="a" * 40)
+    shown = render.progress(project(status="merged", pull_request=ref), [], NOW, repository_url=URL)
+    assert "### Merged in #13" in shown
+
+
+def test_a_graph_of_many_tasks_stays_readable():
+    tasks = [task(number) for number in range(60)]
+    shown = render.graph(tasks)
+    assert shown.count(":::completed") == render.MOST_NODES
+    assert "and 20 more tasks" in shown
+
+
+def test_an_escalation_names_the_person_the_attempts_the_logs_and_the_commands():
+    failed = task(1, status="failed", result=TaskResult(failure="2 tests fail", lessons=("First.", "Second.")))
+    shown = render.escalation(
+        project(reason="The tests of `t1` still fail."),
+        [failed, task(2)],
+        commands=[render.Command("/aurora retry", "start a new run")],
+        repository_url=URL,
+        logs="https://aurora.example/logs/1",
+    )
+    assert "@alice" in shown
+    assert "2 attempts by the backend agent" in shown
+    assert "> 2 tests fail" in shown
+    assert "After attempt 1:\n\n> First." in shown
+    assert "After attempt 2:\n\n> Second." in shown
+    assert "https://aurora.example/logs/1" in shown
+    assert "- `/aurora retry`: start a new run" in shown
+    assert "Done, and kept on their branches:\n\n- Write the parser" in shown
+
+
+def test_questions_are_numbered():
+    shown = render.questions(project(), ["Which format?", "Which zone?"])
+    assert "1. Which format?\n2. Which zone?" in shown
+
+
+def test_a_pull_request_shows_requirements_checkpoints_cost_and_what_was_red_before():
+    known = Finding(path="old.py", line=3, message="was here", is_new=False)
+    results = [result(findings=(known,)), result(Conclusion.not_run, checkpoint="types", title="no checker")]
+    text = pull_request.body(
+        project(rounds=2, notes=("No tests existed.",)),
+        [task()],
+        results,
+        evidence={"REQ-001": ["tests/test_parser.py"]},
+    )
+    assert "Closes #12" in text
+    assert "- **REQ-001** Parses dates\n  - accepts ISO\n  - *Shown by:* tests/test\\_parser.py" in text
+    assert "| `aurora / tests` | passed | 12 tests passed | 3 s |" in text
+    assert "| `aurora / types` | **not run** | no checker | 3 s |" in text
+    assert "What was red before this change (1)" in text
+    assert "`old.py:3` was here" in text
+    assert "> No tests existed." in text
+    assert "$0.12 · 2 attempts · sent back 2 times · run 1" in text
+
+
+def test_without_evidence_a_requirement_names_its_tasks():
+    assert "*Shown by:* task t1" in pull_request.body(project(), [task()], [], evidence={})
+
+
+def every_text() -> dict[str, str]:
+    one, tasks, results = hostile()
+    commands = [render.Command("/aurora retry", "start a new run")]
+    return {
+        "progress": render.progress(one, tasks, NOW, repository_url=URL),
+        "plan": render.plan(one, tasks, commands),
+        "questions": render.questions(one, [EVIL]),
+        "escalation": render.escalation(one, tasks, commands=commands, repository_url=URL),
+        "model": render.model_unusable("alice", EVIL),
+        "settings": render.bad_settings("alice", EVIL),
+        "budget": render.out_of_budget(one, commands),
+        "pull request": pull_request.body(one, tasks, results, evidence={"REQ-001": [EVIL]}),
+        "title": pull_request.title(one),
+        "check": "\n".join([(check := check_run(results[0], "a" * 40, "x")).title, check.summary, check.text]),
+    }
+
+
+@pytest.mark.parametrize("name", every_text())
+def test_hostile_text_has_no_effect_anywhere(name: str):
+    text = every_text()[name]
+    prose = re.sub(r"`[^`\n]*`", "", re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE))
+    assert "@octocat" not in prose
+    assert "https://evil" not in prose
+    assert not re.search(r"closes #1\b", text)
+    assert text.count("<!-- aurora:progress") == (name == "progress")
+    assert name == "title" or prose.count("<details>") == prose.count("</details>")  # titles are no HTML
+    assert len(text) <= 65_536
+
+
+def test_a_title_stays_short():
+    assert len(pull_request.title(project(title="x" * 500))) <= 120
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(-1, "0 s"), (42.4, "42 s"), (60, "1 min"), (185, "3 min 5 s"), (7800, "2 h 10 min")],
+)
+def test_durations_are_said_as_people_do(seconds: float, shown: str):
+    assert render.duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "shown"),
+    [("passed", "success"), ("failed", "failure"), ("not_run", "action_required"), ("skipped", "skipped")],
+)
+def test_a_checkpoint_becomes_a_check_run(conclusion: Conclusion, shown: str):
+    findings = (
+        Finding(path="a.py", line=2, message="new"),
+        Finding(path="a.py", line=3, message="old", is_new=False),
+        Finding(path="", message="nowhere"),
+    )
+    check = check_run(result(Conclusion(conclusion), findings=findings, log="$ pytest\nok"), "a" * 40, "x1")
+    assert (check.name, check.conclusion, check.external_id) == ("aurora / tests", shown, "x1")
+    assert [one.message for one in check.annotations] == ["new"]
+    assert check.text == "```text\n$ pytest\nok\n```"

@@ -1,0 +1,75 @@
+"""Logs are JSON lines with ids, and without credentials."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app import logs
+
+SECRETS = [
+    "ghs_16C7e42F292c6912E7710c838347Ae178B4a",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "github_pat_11ABCDEFG0abcdefghijkl_mnop",
+    "v1.1f699f1069f60xxx1f699f1069f601f699f106900"[:3] + "a" * 40,
+    "sk-proj-abcdefghijklmnop",
+    "sk-ant-api03-abcdefgh",
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiI3In0.c2lnbmF0dXJl",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEabc\n-----END RSA PRIVATE KEY-----",
+]
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    root.handlers = []
+    logs.configure("INFO", stream)
+    yield stream
+    root.handlers, level = before[0], before[1]
+    root.setLevel(level)
+
+
+def last(stream: io.StringIO) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(stream.getvalue().splitlines()[-1])
+    return found
+
+
+def test_an_event_is_a_line_with_its_fields_and_bound_ids(lines: io.StringIO):
+    with logs.bound(delivery="d1"), logs.bound(project=7):
+        logging.getLogger("x").info("stored %s", "it", extra={"kind": "issues", "new": True})
+    event = last(lines)
+    assert event["event"] == "stored it"
+    assert (event["delivery"], event["project"], event["kind"], event["new"]) == ("d1", "7", "issues", True)
+    logging.getLogger("x").info("after")
+    assert "delivery" not in last(lines)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_credentials_are_hidden_wherever_they_are(lines: io.StringIO, secret: str):
+    try:
+        raise ValueError(f"refused {secret}")
+    except ValueError:
+        logging.getLogger("x").exception("with %s", secret, extra={"deep": {"a": [f"x {secret} y"]}})
+    assert secret not in lines.getvalue()
+    assert secret.replace("\n", "\\n") not in lines.getvalue()
+    assert last(lines)["deep"] == {"a": ["x [secret] y"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Authorization: Bearer abcdef123", "Authorization: Bearer [secret]"),
+        ("authorization: token abcdef123", "authorization: token [secret]"),
+        ("https://x-access-token:abc@host/o/r.git", "https://[secret]@host/o/r.git"),
+        ("postgresql://user:pass@host/db", "postgresql://[secret]@host/db"),
+        ("the bearer of news at http://host:80/x", "the bearer of news at http://host:80/x"),
+        ("task-skills and a risk-free disk-image", "task-skills and a risk-free disk-image"),
+    ],
+)
+def test_what_is_redacted_and_what_is_not(text: str, shown: str):
+    assert logs.redact(text) == shown
