@@ -1,0 +1,1 @@
+"""Agents: roles with prompts, tools and limits, put to work in a worktree."""

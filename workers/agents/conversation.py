@@ -1,0 +1,54 @@
+"""The conversation as it is sent: in plain words for models without tools, and no longer than they can read."""
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+
+from workers.agents.translate import IN_TEXT
+from workers.llm.ledger import size_of
+
+LEFT_OUT = "[left out to save room; do it again if you need it]"
+
+
+def plain_text(messages: Sequence[AnyMessage], *, everything: bool) -> list[AnyMessage]:
+    """Return the messages with actions that were read from text, or `everything`, as plain text again."""
+    in_text: set[str] = set()
+    plain: list[AnyMessage] = []
+    for message in messages:
+        if isinstance(message, AIMessage) and (everything or message.additional_kwargs.get(IN_TEXT)):
+            in_text |= {call["id"] or "" for call in message.tool_calls}
+            plain.append(AIMessage(message.text or "(no words)"))
+        elif isinstance(message, ToolMessage) and message.tool_call_id in in_text:
+            _say(plain, f"Result of {message.name}:\n{message.text}")
+        elif isinstance(message, HumanMessage):
+            _say(plain, message.text)
+        elif isinstance(message, AIMessage) and not message.text and not message.tool_calls:
+            plain.append(AIMessage("(nothing)"))  # providers refuse an empty message
+        else:
+            plain.append(message)
+    return plain
+
+
+def _say(plain: list[AnyMessage], text: str) -> None:
+    """Add a user message, joined to one just before: some servers insist on taking turns."""
+    if plain and isinstance(plain[-1], HumanMessage):
+        plain[-1] = HumanMessage(f"{plain[-1].text}\n\n{text}")
+    else:
+        plain.append(HumanMessage(text))
+
+
+def fit_into(messages: Sequence[AnyMessage], room: int) -> list[AnyMessage]:
+    """Return the messages with the oldest long ones shortened until they fit into `room` bytes.
+
+    The first message, which is the task, stays whole; so do the last two.
+    """
+    fitted = list(messages)
+    excess = size_of(*fitted) - room
+    for number, message in enumerate(fitted[1:-2], 1):
+        if excess <= 0:
+            break
+        if isinstance(message, ToolMessage | HumanMessage) and len(message.text) > len(LEFT_OUT) * 2:
+            shorter = message.model_copy(update={"content": LEFT_OUT})
+            excess -= size_of(message) - size_of(shorter)
+            fitted[number] = shorter
+    return fitted

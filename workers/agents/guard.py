@@ -1,0 +1,49 @@
+"""Which paths an agent may read and write: decided here, whatever its prompt or the repository say."""
+
+from pathlib import Path, PurePosixPath
+
+from app.domain.roles import Role
+from workers.agents.globs import fits
+
+# Pushing workflows needs a permission that the app doesn't ask for; .git is git's own.
+NEVER = (".git/**", ".git", ".github/workflows/**")
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is an answer to the model, not an error
+    """An action isn't done; the message is for the model."""
+
+
+def normalise(path: str) -> str:
+    """Return `path` relative to the root; raise `Refused` when it leads elsewhere by its spelling."""
+    path = path.strip().strip("`'\"").replace("\\", "/")
+    path = path.removeprefix("/workspace/").removeprefix("./")
+    if not path or path == ".":
+        raise Refused("A path is missing. Paths are relative to the repository's root, such as src/app.py.")
+    if path.startswith(("/", "~")) or ".." in PurePosixPath(path).parts or "\x00" in path:
+        raise Refused(f"{path[:200]} is outside the repository. Use a path relative to its root, without `..`.")
+    return str(PurePosixPath(path))
+
+
+def locate(root: Path, path: str) -> Path:
+    """Return where `path` is; raise `Refused` when a symbolic link leads out of the repository."""
+    relative = normalise(path)
+    if fits(relative.casefold(), NEVER[:2]):
+        raise Refused(f"{relative} belongs to git and isn't part of the repository's files.")
+    place = root / relative
+    if not place.resolve().is_relative_to(root.resolve()):
+        raise Refused(f"{relative} is a link that leads outside the repository.")
+    return place
+
+
+def check_write(role: Role, protected: tuple[str, ...], path: str) -> None:
+    """Raise `Refused`, naming the rule, unless `role` may change `path`."""
+    relative = normalise(path)
+    if fits(relative.casefold(), NEVER):
+        raise Refused(f"{relative} can't be changed: the app has no permission for it.")
+    if rule := next((glob for glob in protected if fits(relative, [glob])), None):
+        raise Refused(f"{relative} can't be changed: the repository protects {rule} (protected_paths).")
+    if not role.may_write:
+        raise Refused(f"The role {role.role} may not change files: say what you found with done.")
+    if not fits(relative, role.may_write):
+        allowed = ", ".join(role.may_write[:8])
+        raise Refused(f"The role {role.role} may not change {relative}. It may change: {allowed}.")

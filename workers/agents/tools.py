@@ -1,0 +1,309 @@
+"""The six actions at work in a worktree: bounded, guarded, and answering in words that help the model on."""
+
+import asyncio
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.domain.ports import Workbench, Worktree
+from app.domain.roles import Role
+from app.errors import BadAnswer, EnvironmentFailed, SandboxUnavailable
+from workers.agents.actions import Done, EditFile, PutCode, ReadFile, Run, Search, WriteFile
+from workers.agents.globs import fits
+from workers.agents.guard import Refused, check_write, locate, normalise
+from workers.agents.outline import language_of, outline
+from workers.agents.splice import splice
+
+MAX_READ = 400  # lines
+MAX_OUTPUT = 12_000  # characters of any result
+MAX_LINE = 400  # characters of one line shown
+MAX_HITS = 60
+MAX_WRITE = 1_000_000  # characters
+SEARCH_SECONDS = 10.0
+RUN_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an action answered."""
+
+    text: str
+    ok: bool = True
+    touched: bool = False  # it may have changed files
+    usable: bool = True  # False: the action itself made no sense
+
+
+class Toolbox:
+    """The actions of one role in one worktree."""
+
+    def __init__(
+        self,
+        role: Role,
+        worktree: Worktree,
+        bench: Workbench,
+        protected: tuple[str, ...] = (),
+        run_seconds: float = RUN_SECONDS,
+    ) -> None:
+        """Bind the actions to a worktree; `protected` are the globs that no change may touch."""
+        self._role = role
+        self._worktree = worktree
+        self._bench = bench
+        self._protected = protected
+        self._run_seconds = run_seconds
+
+    async def perform(self, action: object) -> Outcome:
+        """Do one checked action; raises `Refused` in words for the model."""
+        match action:
+            case ReadFile():
+                return await asyncio.to_thread(self._read, action)
+            case Search():
+                return await self._search(action)
+            case EditFile():
+                return await asyncio.to_thread(self._edit, action)
+            case WriteFile():
+                return await asyncio.to_thread(self._write, action.path, action.content)
+            case PutCode():
+                return await self._put(action)
+            case Run():
+                return await self._run(action)
+            case Done():
+                return await self._done(action)
+        raise TypeError(f"no such action: {type(action).__name__}")
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def _read(self, action: ReadFile) -> Outcome:
+        lines = self._text(action.path).splitlines()
+        start = max(1, action.start or 1)
+        end = min(len(lines), action.end or len(lines), start + MAX_READ - 1)
+        if start > max(1, len(lines)):
+            raise Refused(f"{action.path} has only {len(lines)} lines.")
+        shown = numbered(lines[start - 1 : end], start)
+        more = f"\n({len(lines)} lines in all; read on with start={end + 1})" if end < len(lines) else ""
+        return Outcome(clip(shown) + more if lines else "(the file is empty)")
+
+    def _text(self, path: str) -> str:
+        place = locate(self._worktree.path, path)
+        if place.is_dir():
+            names = sorted(f"{p.name}/" if p.is_dir() else p.name for p in place.iterdir() if p.name != ".git")
+            raise Refused(f"{normalise(path)} is a folder with: {', '.join(names[:80])}.")
+        try:
+            data = place.read_bytes()
+        except OSError as error:
+            raise Refused(f"There is no file {normalise(path)}.{self._similar(path)}") from error
+        if b"\x00" in data[:8000]:
+            raise Refused(f"{normalise(path)} is not a text file.")
+        return data.decode("utf-8", "replace")
+
+    def _similar(self, path: str) -> str:
+        name = normalise(path).rsplit("/", 1)[-1]
+        root = self._worktree.path
+        found = [str(p.relative_to(root)) for p in root.glob(f"**/{re.sub(r'[^A-Za-z0-9_.-]', '?', name)}")][:3]
+        return f" Did you mean {', '.join(found)}?" if found else ""
+
+    async def _search(self, action: Search) -> Outcome:
+        below = normalise(action.path) if action.path and action.path not in {".", "./", "/"} else "."
+        if below != ".":
+            locate(self._worktree.path, below)
+        for kind in ("-P", "-E", "-F"):
+            code, output = await self._grep(kind, action.pattern, below)
+            if code in {0, 1}:
+                break
+        hits = [line[:MAX_LINE] for line in output.splitlines()]
+        if not hits:
+            return Outcome(f"Nothing matches {action.pattern!r}.")
+        more = f"\n(more than {MAX_HITS} lines; search for something narrower)" if len(hits) > MAX_HITS else ""
+        return Outcome(clip("\n".join(hits[:MAX_HITS])) + more)
+
+    async def _grep(self, kind: str, pattern: str, below: str) -> tuple[int, str]:
+        """Let git search, in a process of its own that a hostile pattern can't keep busy for long."""
+        process = await asyncio.create_subprocess_exec(
+            "git", "-c", "core.fsmonitor=false", "grep", "-n", "-I", "--untracked", "--no-color", "--no-textconv",
+            "--max-count=20", kind, "-e", pattern, "--", below,
+            cwd=self._worktree.path, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        if process.stdout is None:
+            raise RuntimeError("git grep has no output stream")
+        try:
+            async with asyncio.timeout(SEARCH_SECONDS):
+                output = await process.stdout.readexactly(MAX_OUTPUT * 4)
+                _kill(process)  # there is more than will be shown
+        except asyncio.IncompleteReadError as error:
+            output = error.partial  # all there was
+        except BaseException as error:
+            _kill(process)
+            if isinstance(error, TimeoutError):
+                raise Refused("The search took too long: use a simpler pattern.") from error
+            raise
+        code = await process.wait()
+        return (0 if output else code), output.decode("utf-8", "replace")
+
+    # --- writing ------------------------------------------------------------------------------------
+
+    def _edit(self, action: EditFile) -> Outcome:
+        text = self._text(action.path)
+        if "\ufffd" in text:
+            raise Refused(f"{action.path} isn't UTF-8, so an edit would damage it.")
+        if not action.old.strip():
+            raise Refused("`old` is empty. Copy the lines to be replaced, or use write_file for a new file.")
+        old, new = (_endings(part, text) for part in (action.old, action.new))
+        changed = replace_once(text, old, new)
+        if changed == text:
+            raise Refused("`old` and `new` are the same: nothing was changed.")
+        return self._write(action.path, changed)
+
+    def _write(self, path: str, content: str) -> Outcome:
+        check_write(self._role, self._protected, path)
+        place, path = locate(self._worktree.path, path), normalise(path)
+        if len(content) > MAX_WRITE:
+            raise Refused(f"{path} would have {len(content)} characters; at most {MAX_WRITE} are written.")
+        if place.is_dir():
+            raise Refused(f"{path} is a folder.")
+        self._check_syntax(path, content)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(content, encoding="utf-8", newline="")
+        except (OSError, UnicodeEncodeError) as error:
+            raise Refused(f"{path} can't be written: {error}") from error
+        return Outcome(f"{path} is written ({len(content.splitlines())} lines).", touched=True)
+
+    def _check_syntax(self, path: str, content: str) -> None:
+        finding = self._bench.syntax_error(path, content)
+        if finding is None:
+            return
+        lines = content.splitlines()
+        first = max(1, finding.line - 3)
+        shown = numbered(lines[first - 1 : finding.line + 2], first)
+        raise Refused(
+            f"{path} was not changed: it would have a syntax error in line {finding.line}: {finding.message}\n{shown}"
+        )
+
+    async def _put(self, action: PutCode) -> Outcome:
+        path = action.path or await self._guess(action.content)
+        return await asyncio.to_thread(self._put_into, path, action.content)
+
+    def _put_into(self, path: str, content: str) -> Outcome:
+        check_write(self._role, self._protected, path)
+        place = locate(self._worktree.path, path)
+        old = self._text(path) if place.is_file() else ""
+        try:
+            return self._write(path, splice(old, content, path))
+        except BadAnswer as error:
+            raise Refused(str(error)) from error
+
+    async def _guess(self, content: str) -> str:
+        """Return the only changed or tracked file with definitions of the same names."""
+        wanted = {piece.name for piece in outline(content, "python") or () if piece.sort in {"function", "class"}}
+        _, listing = await self._grep("-E", "|".join(map(re.escape, wanted)), ".") if wanted else (1, "")
+        paths = sorted({line.split(":", 1)[0] for line in listing.splitlines()})
+        homes = [path for path in paths if wanted & self._defined(path)]
+        if len(homes) != 1:
+            found = f" It could belong to {', '.join(homes[:5])}." if homes else ""
+            raise Refused(f"It isn't said for which file the code is.{found} Write `# path/of/file` in its first line.")
+        return homes[0]
+
+    def _defined(self, path: str) -> set[str]:
+        language = language_of(path)
+        pieces = outline(self._text(path), language) if language else None
+        return {name for piece in pieces or () for name in (piece.name, *(m.name for m in piece.members))}
+
+    # --- the rest -----------------------------------------------------------------------------------
+
+    async def _run(self, action: Run) -> Outcome:
+        try:
+            execution = await self._bench.run(action.command, self._run_seconds)
+        except (SandboxUnavailable, EnvironmentFailed) as error:
+            return Outcome(f"Commands can't be run here: {error} Go on without.", ok=False)
+        end = f"exit code {execution.exit_code}"
+        if execution.timed_out:
+            end = f"stopped after {self._run_seconds:.0f} seconds"
+        return Outcome(f"{clip(execution.output.rstrip(), keep_end=True)}\n({end})".lstrip("\n"), touched=True)
+
+    async def _done(self, action: Done) -> Outcome:
+        if self._role.must_change:
+            changes = await self._worktree.changes()
+            if not any(fits(change.path, self._role.must_change) for change in changes):
+                globs = ", ".join(self._role.must_change[:6])
+                raise Refused(f"The task isn't done: the role {self._role.role} has to change one of {globs}.")
+        return Outcome(action.summary)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    try:
+        process.kill()
+    except ProcessLookupError:
+        return  # it ended by itself meanwhile
+
+
+def _endings(part: str, text: str) -> str:
+    """Return `part` with the line ends of the file, which models don't see."""
+    return part.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in text else part
+
+
+def numbered(lines: Sequence[str], start: int) -> str:
+    """Return lines with their numbers."""
+    return "\n".join(f"{number:>5}  {line[:MAX_LINE]}" for number, line in enumerate(lines, start))
+
+
+def clip(text: str, limit: int = MAX_OUTPUT, *, keep_end: bool = False) -> str:
+    """Return `text` without its middle, or mostly its end, when it is too long."""
+    if len(text) <= limit:
+        return text
+    head = limit // 5 if keep_end else limit * 4 // 5
+    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[len(text) - (limit - head) :]}"
+
+
+def replace_once(text: str, old: str, new: str) -> str:
+    """Replace the only occurrence of `old`; raise `Refused` that shows the nearest lines when there isn't one.
+
+    Where it doesn't occur exactly, lines that differ only in white space count as equal.
+    """
+    count = text.count(old)
+    if count == 1:
+        return text.replace(old, new)
+    if count > 1:
+        raise Refused(f"`old` occurs {count} times. Take more of the lines around it, so that it occurs once.")
+    lines, wanted = text.splitlines(keepends=True), [_bare(line) for line in old.strip("\n").splitlines()]
+    places = [
+        place
+        for place in range(len(lines) - len(wanted) + 1)
+        if [_bare(line) for line in lines[place : place + len(wanted)]] == wanted
+    ]
+    if len(places) != 1:
+        raise Refused(f"`old` doesn't occur in the file. The most similar lines are:\n{nearest(text, old)}")
+    found = lines[places[0] : places[0] + len(wanted)]
+    fitted = _reindent(new.strip("\n"), old.strip("\n"), "".join(found))
+    ending = "\n" if found[-1].endswith("\n") else ""
+    return "".join([*lines[: places[0]], fitted + ending, *lines[places[0] + len(wanted) :]])
+
+
+def _bare(line: str) -> str:
+    return " ".join(line.split())
+
+
+def _margin(text: str) -> str:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return first[: len(first) - len(first.lstrip())]
+
+
+def _reindent(new: str, old: str, found: str) -> str:
+    """Shift `new` as far as the place found is shifted against `old`."""
+    was, now = _margin(old), _margin(found)
+    if was == now:
+        return new
+    return "\n".join(now + line.removeprefix(was) if line.strip() else line for line in new.splitlines())
+
+
+def nearest(text: str, old: str) -> str:
+    """Return the lines of `text` most like `old`, numbered."""
+    lines, wanted = text.splitlines(), old.strip("\n").splitlines()
+    first = next((line for line in wanted if line.strip()), "").strip()
+    close = difflib.get_close_matches(first, [line.strip() for line in lines[:5000]], n=1, cutoff=0.3)
+    if not close:
+        return numbered(lines[:20], 1)
+    at = next(number for number, line in enumerate(lines) if line.strip() == close[0])
+    start = max(0, at - 3)
+    return numbered(lines[start : at + min(len(wanted), 20) + 3], start + 1)

@@ -1,0 +1,181 @@
+"""Asking a model: money is set aside first, the answer is recorded before it is used, and failures are retried."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from langchain_core.messages import AIMessage, message_to_dict, messages_from_dict
+
+from app.domain.budget import worst_case
+from app.domain.ports import Call, Entry, EntryKind, Journal, Usage
+from app.domain.recovery import backoff
+from app.errors import AuroraError, ModelError, Transient
+from workers.llm.failures import Failure, Kind, advice, classify
+from workers.llm.manner import Manner
+from workers.llm.models import Model
+
+ENVELOPE = 1_024  # bytes: what providers add around a request, such as their own words about tools
+
+
+class ContextTooLong(ModelError):
+    """The request doesn't fit the model; a shorter one may."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request to a model, put into words anew for each manner in which the model may have to be asked."""
+
+    size: int  # bytes of all that is sent
+    send: Callable[[Manner], Awaitable[AIMessage]]
+
+
+def as_entry(message: AIMessage, seconds: float, model: str) -> Entry:
+    """Turn an answer into what the journal keeps: JSON that any database takes."""
+    data = json.loads(json.dumps(message_to_dict(message), default=str))
+    return Entry(EntryKind.model, {"message": _storable(data), "seconds": round(seconds, 3), "model": model})
+
+
+def as_message(entry: Entry) -> AIMessage:
+    """Turn a recorded answer back into a message."""
+    (message,) = messages_from_dict([entry.content["message"]])
+    if not isinstance(message, AIMessage):
+        raise TypeError(f"a {type(message).__name__} is recorded where a model's answer should be")
+    return message
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):  # PostgreSQL's JSON holds neither NUL nor half a surrogate pair
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
+
+
+class Ledger:
+    """Asks models on behalf of a journal."""
+
+    def __init__(
+        self,
+        jitter: Callable[[], float],
+        retries: int = 4,
+        patience: float = 900.0,
+        pace: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take randomness in [0, 1), `patience` in seconds for all tries together, `pace` to shorten delays."""
+        self._jitter = jitter
+        self._retries = retries
+        self._patience = patience
+        self._pace = pace
+        self._clock = clock
+
+    async def ask(self, call: Call, journal: Journal, position: int, model: Model, question: Question) -> AIMessage:
+        """Return the answer, recorded at `position`.
+
+        Raises `Transient` when retrying didn't help, `ContextTooLong`, `ModelError`, `BudgetExceeded`, `LeaseLost`.
+        """
+        worst = worst_case(model.spec.price, question.size + ENVELOPE, model.spec.max_output_tokens)
+        deadline = self._clock() + self._patience
+        reservation: UUID | None = None
+        retry = 0
+        while True:
+            if reservation is None:
+                reservation = await journal.reserve(call, position, model.spec.name, worst)
+            started, manner = self._clock(), model.manner
+            try:
+                async with asyncio.timeout(model.spec.timeout):
+                    message = await _sent(question, manner)
+            except AuroraError:
+                await journal.forfeit(reservation, sent=False)
+                raise
+            except Exception as error:
+                failure = classify(error)
+                if failure.kind is Kind.refused and model.learn(manner, failure.message):
+                    continue
+                delay = self._delay(failure, retry, deadline)
+                if failure.billable or delay is None:
+                    await journal.forfeit(reservation, sent=failure.billable)
+                    reservation = None
+                if delay is None:
+                    raise _outcome(model.spec.name, error, failure) from error
+                await asyncio.sleep(delay)
+                retry += 1
+                continue
+            return await self._settle(journal, reservation, model, question, message, self._clock() - started)
+
+    def _delay(self, failure: Failure, retry: int, deadline: float) -> float | None:
+        """Return the seconds until the next try, None when there is none."""
+        if failure.kind is not Kind.transient or retry >= self._retries:
+            return None
+        delay = backoff(retry, self._jitter(), failure.retry_after) * self._pace
+        return delay if self._clock() + delay < deadline else None
+
+    async def _settle(
+        self,
+        journal: Journal,
+        reservation: UUID,
+        model: Model,
+        question: Question,
+        message: AIMessage,
+        seconds: float,
+    ) -> AIMessage:
+        entry = as_entry(message, seconds, model.spec.name)
+        tokens = _tokens(message, question.size)
+        usage = Usage(*tokens, seconds=seconds, usd=model.spec.price.cost(*tokens))
+        await journal.settle(reservation, usage, entry)
+        return as_message(entry)  # what a resumed worker would read, so that both go the same way
+
+
+async def _sent(question: Question, manner: Manner) -> AIMessage:
+    try:
+        return await question.send(manner)
+    except Exception as error:
+        # OpenAI's SDK raises when an answer in a given form was cut off; it was paid for, and says so.
+        completion = getattr(error, "completion", None)
+        if completion is None:
+            raise
+        choice, usage = completion.choices[0], completion.usage
+        message = AIMessage(choice.message.content or "", response_metadata={"finish_reason": "length"})
+        if usage is not None:
+            message.usage_metadata = {
+                "input_tokens": usage.prompt_tokens,
+                "output_tokens": usage.completion_tokens,
+                "total_tokens": usage.total_tokens,
+            }
+        return message
+
+
+def _tokens(message: AIMessage, size: int) -> tuple[int, int]:
+    """Return input and output tokens; where the server doesn't count, bytes stand for them."""
+    if used := message.usage_metadata:
+        return used["input_tokens"], used["output_tokens"]
+    said = json.dumps([message.content, message.tool_calls], default=str)
+    return size, len(said.encode())
+
+
+def _outcome(model: str, error: Exception, failure: Failure) -> AuroraError:
+    if failure.kind is Kind.transient:
+        return Transient(
+            f"The model {model} could not be reached or did not answer: {failure.message}",
+            failure.retry_after,
+        )
+    if failure.kind is Kind.too_long:
+        return ContextTooLong(advice(model, error, failure))
+    return ModelError(advice(model, error, failure))
+
+
+def size_of(*parts: Any) -> int:
+    """Return the bytes of messages, tools and schemas as they are sent."""
+    return sum(len(part.encode()) if isinstance(part, str) else _bytes(part) for part in parts)
+
+
+def _bytes(part: Any) -> int:
+    if hasattr(part, "content"):
+        part = [part.content, getattr(part, "tool_calls", None), getattr(part, "tool_call_id", None)]
+    return len(json.dumps(part, default=str, ensure_ascii=False).encode("utf-8", "replace")) + 32
