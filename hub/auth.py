@@ -16,6 +16,7 @@ from hub.store import Row, Store, timestamp
 
 TOKEN_LIFE = timedelta(hours=1)
 LONGEST_JWT = 10 * 60  # seconds from now to `exp`
+EXPIRY = "'Expiration time' claim ('exp')"
 CLOCK_DRIFT = 60  # seconds that an app's clock may be ahead
 
 
@@ -141,16 +142,11 @@ def _check_times(claims: dict[str, Any], now: datetime) -> None:
     if not isinstance(issued, int | float):
         raise ApiError(401, "Missing 'iat' claim in assertion")
     if expires <= seconds:
-        raise ApiError(
-            401,
-            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
-        )
+        raise ApiError(401, f"{EXPIRY} must be a numeric value representing the future time at which it expires")
     if expires > seconds + LONGEST_JWT:
-        raise ApiError(401, "'Expiration time' claim ('exp') is too far in the future")
+        raise ApiError(401, f"{EXPIRY} is too far in the future")
     if issued > seconds + CLOCK_DRIFT:
-        raise ApiError(
-            401, "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"
-        )
+        raise ApiError(401, "'Issued at' claim ('iat') must be an Integer representing a time that has passed")
 
 
 def _account(store: Store, account_id: int) -> Row:

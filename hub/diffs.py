@@ -41,11 +41,11 @@ def read_changes(raw: str, patch: str) -> tuple[Change, ...]:
             counts.append((_number(added), _number(deleted)))
     patches = iter(_patches(patch))
     changes = []
-    for (path, status, sha, previous), (added, deleted) in zip(heads, counts, strict=True):
+    for (path, status, sha, previous), (plus, minus) in zip(heads, counts, strict=True):
         text = next(patches)
         if status == "T":  # git shows a file that became a link as a removal and an addition
             text = "\n".join(part for part in (text, next(patches)) if part) or None
-        changes.append(Change(path, previous, _STATUS[status], sha, added, deleted, text))
+        changes.append(Change(path, previous, _STATUS[status], sha, plus, minus, text))
     return tuple(changes)
 
 

@@ -35,7 +35,8 @@ while read -r old new ref; do
   case "$new" in *[!0]*) ;; *) continue ;; esac
   files=$(git log --format= --name-only "$new" --not --all -- .github/workflows | sort -u)
   for file in $files; do
-    echo "refusing to allow a GitHub App to create or update workflow \\`$file\\` without \\`workflows\\` permission" >&2
+    echo "refusing to allow a GitHub App to create or update workflow \\`$file\\`" \\
+      "without \\`workflows\\` permission" >&2
     status=1
   done
 done
@@ -168,12 +169,13 @@ async def _backend(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise RuntimeError("a process was started without its pipes")
     try:
         async with asyncio.timeout(TIME_LIMIT):
-            feeding = asyncio.create_task(_feed(request, process))
-            complaining = asyncio.create_task(_drain(process))
-            response = await _answer(request, process)
-            await asyncio.gather(feeding, complaining)
+            response, _, _ = await asyncio.gather(
+                _answer(request, process.stdout), _feed(request, process.stdin), _drain(process.stderr)
+            )
             await process.wait()
             await asyncio.shield(_settle(hub, repo, actor, note))
             await response.write_eof()
@@ -184,36 +186,33 @@ async def _backend(
             await process.wait()
 
 
-async def _feed(request: web.Request, process: asyncio.subprocess.Process) -> None:
-    assert process.stdin is not None
+async def _feed(request: web.Request, stdin: asyncio.StreamWriter) -> None:
     try:
         async for chunk in request.content.iter_chunked(CHUNK):  # aiohttp has undone gzip already
-            process.stdin.write(chunk)
-            await process.stdin.drain()
+            stdin.write(chunk)
+            await stdin.drain()
     except (BrokenPipeError, ConnectionResetError):
         return  # git has heard enough, and says why in its answer
     finally:
-        process.stdin.close()
+        stdin.close()
 
 
-async def _drain(process: asyncio.subprocess.Process) -> None:
-    assert process.stderr is not None
-    complaint = await process.stderr.read()
+async def _drain(stderr: asyncio.StreamReader) -> None:
+    complaint = await stderr.read()
     if complaint:
         log.info("git http-backend: %s", complaint.decode(errors="replace").strip())
 
 
-async def _answer(request: web.Request, process: asyncio.subprocess.Process) -> web.StreamResponse:
-    assert process.stdout is not None
+async def _answer(request: web.Request, stdout: asyncio.StreamReader) -> web.StreamResponse:
     response = web.StreamResponse()
-    while (line := (await process.stdout.readline()).strip()) != b"":
+    while (line := (await stdout.readline()).strip()) != b"":
         name, _, value = line.decode().partition(": ")
         if name.lower() == "status":
             response.set_status(int(value.split()[0]))
         else:
             response.headers[name] = value
     await response.prepare(request)
-    while chunk := await process.stdout.read(CHUNK):
+    while chunk := await stdout.read(CHUNK):
         await response.write(chunk)
     return response
 
@@ -228,19 +227,34 @@ def _announce(note: Path, repo: Row, actor: Actor) -> None:
 
 
 async def _settle(hub: Hub, repo: Row, actor: Actor, note: Path) -> None:
-    if note.exists():
-        lines = (line.split() for line in note.read_text().splitlines())
-        changes = [RefChange(ref, old, new) for old, new, ref in lines if ref.startswith(("refs/heads/", "refs/tags/"))]
+    changes = _changes(note)
+    if changes:
         await pushes.settle(hub, actor, repo, changes)
-        note.unlink()
+        _forget(note)
+
+
+def _forget(note: Path) -> None:
+    note.unlink()
+    note.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _changes(note: Path) -> list[RefChange]:
+    """Read which refs a push has moved; no note means none."""
+    lines = (line.split() for line in note.read_text().splitlines()) if note.exists() else ()
+    return [RefChange(ref, old, new) for old, new, ref in lines]
 
 
 async def settle_leftovers(hub: Hub) -> None:
     """Act on pushes that a former process received and did not live to act on."""
-    for note in sorted(hub.places.pushes.glob("*.push")):
-        about = note.with_suffix(".json")
-        who = json.loads(about.read_text())
+    for note, who in _leftovers(hub.places.pushes):
         repo = accounts.repository_by_id(hub, who["repository_id"])
         await _settle(hub, repo, Actor(account=accounts.need(hub.store, who["account_id"])), note)
-    for rest in hub.places.pushes.iterdir():
+
+
+def _leftovers(directory: Path) -> list[tuple[Path, dict[str, int]]]:
+    """Find the notes of pushes, and who pushed; clear away what is left of pushes that moved nothing."""
+    notes = sorted(directory.glob("*.push"))
+    found = [(note, json.loads(note.with_suffix(".json").read_text())) for note in notes]
+    for rest in set(directory.iterdir()) - set(notes):
         rest.unlink()
+    return found

@@ -76,11 +76,10 @@ async def serving(options: Options) -> AsyncIterator[Running]:
         description = await prepare(hub, options)
         await runner.setup()
         await web.SockSite(runner, listener).start()
-        await hub.outbox.start()
-        yield Running(hub, description)
+        async with hub.outbox.sending():
+            yield Running(hub, description)
     finally:
         await runner.cleanup()
-        await hub.outbox.stop()
         hub.store.close()
         listener.close()
 
@@ -105,7 +104,7 @@ async def prepare(hub: Hub, options: Options) -> Json:
     for one in options.imports:
         if accounts.find_repository(hub, one.owner, one.name) is None:
             owner = accounts.ensure(hub.store, one.owner, "Organization")
-            await repos.import_repository(hub, one.path, owner, one.name, person)
+            await repos.import_repository(hub, repos.existing(one.path), owner, one.name, person)
     described: Json = {"url": hub.urls.web, "api_url": hub.urls.api, "app": None, "users": tokens}
     if options.manifest is not None:
         manifest = read_manifest(options.manifest).with_webhook(options.webhook_url)

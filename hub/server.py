@@ -17,8 +17,8 @@ from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.faults import Faults
-from hub.rest.routes import ALL
 from hub.rest.call import LONGEST_BODY, Call, Reply, Route, guard, read_body
+from hub.rest.routes import ALL
 from hub.services import accounts
 from hub.store import Row
 from hub.views.urls import Urls
@@ -65,7 +65,7 @@ def build(hub: Hub, faults: Faults) -> web.Application:
     return app
 
 
-async def _nowhere(call: Call) -> Reply:
+async def _nowhere(_: Call) -> Reply:
     raise not_found()
 
 

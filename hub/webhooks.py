@@ -6,18 +6,17 @@ import asyncio
 import hashlib
 import hmac
 import json
-import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
 
 from hub.faults import Faults
 from hub.store import Row, Store
-
-log = logging.getLogger(__name__)
 
 TIME_LIMIT = 10.0  # seconds that a receiver has to answer
 PATIENCE = 0.5  # seconds that a slow receiver may hold up the next delivery
@@ -37,10 +36,8 @@ class Outbox:
         self._store = store
         self._faults = faults
         self._wake = asyncio.Event()
-        self._sending: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.Task[None] | None = None
-        self._session: aiohttp.ClientSession | None = None
-        self._started: set[int] = set()
+        self._tried = asyncio.Event()
+        self._under_way: dict[int, asyncio.Task[None]] = {}
 
     def add(
         self,
@@ -72,54 +69,53 @@ class Outbox:
         self._store.insert("deliveries", **values, delivered_at=self._store.now())
         self._wake.set()
 
-    async def start(self) -> None:
-        """Begin sending, with what a former process left unsent."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIME_LIMIT))
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Send in the background, first what a former process left unsent; what is left waits for the next."""
         self._wake.set()
-        self._loop = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stop sending; what was not sent waits in the store for the next start."""
-        tasks = [*self._sending, *([self._loop] if self._loop else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._session:
-            await self._session.close()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIME_LIMIT)) as session:
+            loop = asyncio.create_task(self._run(session))
+            try:
+                yield
+            finally:
+                tasks = [loop, *self._under_way.values()]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def idle(self) -> None:
         """Wait until everything stored has been tried."""
-        while self._sending or self._store.value("SELECT 1 FROM deliveries WHERE sent = 0"):
-            await asyncio.sleep(0.01)
+        while self._store.value("SELECT 1 FROM deliveries WHERE sent = 0"):
+            self._tried.clear()
+            await self._tried.wait()
 
-    async def _run(self) -> None:
+    async def _run(self, session: aiohttp.ClientSession) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            waiting = self._store.all("SELECT * FROM deliveries WHERE sent = 0 ORDER BY id LIMIT 500")
-            for delivery in waiting:
-                if delivery["id"] not in self._started:
-                    await self._begin(delivery)
+            for delivery in self._store.all("SELECT * FROM deliveries WHERE sent = 0 ORDER BY id LIMIT 500"):
+                if delivery["id"] not in self._under_way:
+                    task = asyncio.create_task(self._deliver(session, delivery))
+                    self._under_way[delivery["id"]] = task
+                    await asyncio.wait([task], timeout=PATIENCE)
 
-    async def _begin(self, delivery: Row) -> None:
-        self._started.add(delivery["id"])
-        task = asyncio.create_task(self._faults.delivery(delivery, self._send))
-        self._sending.add(task)
-        task.add_done_callback(self._finished)
-        await asyncio.wait([task], timeout=PATIENCE)
+    async def _deliver(self, session: aiohttp.ClientSession, delivery: Row) -> None:
+        try:
+            await self._faults.delivery(delivery, partial(self._send, session))
+            self._store.execute(
+                "UPDATE deliveries SET sent = 1, status = 'not sent' WHERE id = ? AND sent = 0", delivery["id"]
+            )
+        finally:
+            del self._under_way[delivery["id"]]
+            self._tried.set()
+            self._wake.set()
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
-        self._wake.set()
-        if not task.cancelled() and task.exception():
-            log.error("a webhook could not be sent", exc_info=task.exception())
-
-    async def _send(self, delivery: Row) -> None:
+    async def _send(self, session: aiohttp.ClientSession, delivery: Row) -> None:
         body = delivery["payload"].encode()
         app = self._store.get("SELECT * FROM apps WHERE id = ?", delivery["app_id"])
         headers = _headers(delivery, app, body)
         started = time.monotonic()
-        answer = await self._post(delivery["url"], body, headers)
+        answer = await _post(session, delivery["url"], body, headers)
         self._store.update(
             "deliveries",
             delivery["id"],
@@ -129,26 +125,28 @@ class Outbox:
             delivered_at=self._store.now(),
             **answer,
         )
-        self._started.discard(delivery["id"])
 
-    async def _post(self, url: str | None, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        assert self._session is not None
-        if not url:
-            return {"status": "no webhook URL is configured", "status_code": 0}
-        try:
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                text = (await response.content.read(LONGEST_BODY)).decode(errors="replace")
-                good = response.status < 300
-                return {
-                    "status": "OK" if good else f"Invalid HTTP Response: {response.status}",
-                    "status_code": response.status,
-                    "response_headers": json.dumps(dict(response.headers)),
-                    "response_body": text,
-                }
-        except TimeoutError:
-            return {"status": "timed out", "status_code": 504}
-        except (aiohttp.ClientError, ValueError):
-            return {"status": "failed to connect to host", "status_code": 502}
+
+async def _post(
+    session: aiohttp.ClientSession, url: str | None, body: bytes, headers: Mapping[str, str]
+) -> dict[str, Any]:
+    """Send one body; give what is to be remembered of the answer."""
+    if not url:
+        return {"status": "no webhook URL is configured", "status_code": 0}
+    try:
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            text = (await response.content.read(LONGEST_BODY)).decode(errors="replace")
+            good = response.status < 300
+            return {
+                "status": "OK" if good else f"Invalid HTTP Response: {response.status}",
+                "status_code": response.status,
+                "response_headers": json.dumps(dict(response.headers)),
+                "response_body": text,
+            }
+    except TimeoutError:
+        return {"status": "timed out", "status_code": 504}
+    except (aiohttp.ClientError, ValueError):
+        return {"status": "failed to connect to host", "status_code": 502}
 
 
 def _headers(delivery: Row, app: Row, body: bytes) -> dict[str, str]:

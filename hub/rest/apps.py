@@ -8,12 +8,14 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.manifest import BadManifest, parse
 from hub.rest.call import Call, Reply, Routes
 from hub.services import accounts, apps
 from hub.store import Row
 from hub.views import apps as views
+from hub.views.accounts import Json
 from hub.views.repos import repository
 
 routes = Routes()
@@ -44,7 +46,7 @@ async def create_token(call: Call) -> Reply:
     app = call.need_app()
     installation = apps.get_installation(call.hub, call.number("installation_id"), app["id"])
     granted = apps.grant(call.hub, installation, call.data)
-    answer = {
+    answer: Json = {
         "token": granted.token,
         "expires_at": granted.expires_at,
         "permissions": granted.permissions,
@@ -85,11 +87,12 @@ async def list_deliveries(call: Call) -> Reply:
     wanted = call.query("status")
     if wanted not in {None, "success", "failure"}:
         raise ApiError(400, "status must be success or failure")
-    good = {None: "1", "success": "status_code BETWEEN 200 AND 399", "failure": "status_code NOT BETWEEN 200 AND 399"}
     rows = call.hub.store.all(
         "SELECT id, guid, delivered_at, redelivery, duration, status, status_code, event, action, installation_id,"
-        f" repository_id FROM deliveries WHERE app_id = ? AND sent = 1 AND {good[wanted]} ORDER BY id DESC",  # noqa: S608 - one of three literals
+        " repository_id, CASE WHEN status_code BETWEEN 200 AND 399 THEN 'success' ELSE 'failure' END AS outcome"
+        " FROM deliveries WHERE app_id = ? AND sent = 1 AND outcome = coalesce(?, outcome) ORDER BY id DESC",
         call.need_app()["id"],
+        wanted,
     )
     page, links = call.cursor(rows)
     return Reply([views.delivery_item(row) for row in page], headers=links)
@@ -133,7 +136,7 @@ async def convert_manifest(call: Call) -> Reply:
     return Reply(answer, 201)
 
 
-async def agree(hub: apps.Hub, request: web.Request) -> web.StreamResponse:
+async def agree(hub: Hub, request: web.Request) -> web.StreamResponse:
     """Take the form of the manifest flow and send the browser back with a code.
 
     https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest

@@ -184,8 +184,7 @@ def guard(call: Call) -> None:
 
 
 def _guard_installation(repo: Row, actor: Actor) -> None:
-    assert actor.installation is not None
-    if repo["owner_id"] != actor.installation["account_id"]:
-        raise not_found() if repo["private"] else integration_refused()
-    if actor.repository_ids is not None and repo["id"] not in actor.repository_ids:
+    mine = actor.installation is not None and repo["owner_id"] == actor.installation["account_id"]
+    chosen = actor.repository_ids is None or repo["id"] in actor.repository_ids
+    if not (mine and chosen):
         raise not_found() if repo["private"] else integration_refused()

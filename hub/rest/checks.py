@@ -34,7 +34,7 @@ async def get_run(call: Call) -> Reply:
 @routes.add(f"GET {RUN}/annotations")
 async def list_annotations(call: Call) -> Reply:
     run = await checks.load_run(call.hub, call.repo, call.number("check_run_id"))
-    rows, links = call.page(checks.annotations(call.hub, run["id"]))
+    rows, links = call.page(checks.annotations_of(call.hub, run["id"]))
     return Reply([views.annotation(call.urls, call.full_name, run["head_sha"], row) for row in rows], headers=links)
 
 

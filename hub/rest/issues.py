@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.errors import ApiError
 from hub.rest.call import Call, Reply, Routes
-from hub.services import issues
+from hub.services import issue_rows, issues
 from hub.store import Row
 from hub.views import issues as views
 
@@ -14,7 +14,7 @@ ISSUES = "/repos/{owner}/{repo}/issues"
 
 def found(call: Call) -> Row:
     """Fetch the issue that a path names, for a caller that may see it or change it."""
-    row = issues.load(call.hub, call.repo, call.number("issue_number"))
+    row = issue_rows.load(call.hub, call.repo, call.number("issue_number"))
     call.need_issue_access(is_pull=bool(row["pull"]))
     return row
 
@@ -23,7 +23,7 @@ def found(call: Call) -> Row:
 async def list_issues(call: Call) -> Reply:
     """List issues and pull requests, as GitHub does."""
     rows, links = call.page(_selected(call))
-    shown = [views.issue(call.urls, issues.fill(call.hub, call.repo, row)) for row in rows]
+    shown = [views.issue(call.urls, issue_rows.fill(call.hub, call.repo, row)) for row in rows]
     return Reply(shown, headers=links)
 
 
@@ -41,13 +41,13 @@ def _selected(call: Call) -> list[Row]:
         if login and login != "*":
             inner = "SELECT id FROM accounts WHERE login = ?"
             if name == "assignee":
-                inner = f"SELECT issue_id FROM assignees WHERE account_id IN ({inner})"  # noqa: S608 - literals
+                inner = "SELECT issue_id FROM assignees WHERE account_id IN (SELECT id FROM accounts WHERE login = ?)"
             sql, parameters = f"{sql} AND {column} IN ({inner})", [*parameters, login]
     for label in filter(None, (call.query("labels") or "").split(",")):
         sql += " AND id IN (SELECT i.issue_id FROM issue_labels i JOIN labels l ON l.id = i.label_id WHERE l.name = ?)"
         parameters.append(label.strip())
-    column = {"updated": "updated_at", "comments": "(SELECT count(*) FROM comments c WHERE c.issue_id = issues.id)"}
-    order = column.get(call.query("sort") or "", "created_at")
+    columns = {"updated": "updated_at", "comments": "(SELECT count(*) FROM comments c WHERE c.issue_id = issues.id)"}
+    order = columns.get(call.query("sort") or "", "created_at")
     direction = "ASC" if call.query("direction") == "asc" else "DESC"
     return call.hub.store.all(f"{sql} ORDER BY {order} {direction}, number {direction}", *parameters)
 
@@ -64,7 +64,7 @@ def _location(call: Call, row: Row) -> dict[str, str]:
 
 @routes.add(f"GET {ISSUES}/comments/{{comment_id}}")
 async def get_comment(call: Call) -> Reply:
-    row = issues.load_comment(call.hub, call.repo, call.number("comment_id"))
+    row = issue_rows.load_comment(call.hub, call.repo, call.number("comment_id"))
     return Reply(views.comment(call.urls, row))
 
 
@@ -100,7 +100,7 @@ async def list_comments(call: Call) -> Reply:
         call.query("since") or "",
     )
     page, links = call.page(rows)
-    shown = [views.comment(call.urls, issues.fill_comment(call.hub, call.repo, row)) for row in page]
+    shown = [views.comment(call.urls, issue_rows.fill_comment(call.hub, call.repo, row)) for row in page]
     return Reply(shown, headers=links)
 
 
@@ -132,12 +132,12 @@ async def react_to_issue(call: Call) -> Reply:
 
 @routes.add(f"GET {ISSUES}/comments/{{comment_id}}/reactions")
 async def list_comment_reactions(call: Call) -> Reply:
-    return _reactions(call, "comment", issues.load_comment(call.hub, call.repo, call.number("comment_id"))["id"])
+    return _reactions(call, "comment", issue_rows.load_comment(call.hub, call.repo, call.number("comment_id"))["id"])
 
 
 @routes.add(f"POST {ISSUES}/comments/{{comment_id}}/reactions")
 async def react_to_comment(call: Call) -> Reply:
-    return _react(call, "comment", issues.load_comment(call.hub, call.repo, call.number("comment_id"))["id"])
+    return _react(call, "comment", issue_rows.load_comment(call.hub, call.repo, call.number("comment_id"))["id"])
 
 
 def _reactions(call: Call, subject: str, subject_id: int) -> Reply:

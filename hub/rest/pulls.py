@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.errors import malformed
 from hub.rest.call import Call, Reply, Routes
 from hub.rest.commits import shown_commit
-from hub.services import merging, pulls
+from hub.services import merging, pull_rows, pulls
 from hub.views import commits as commit_views
 from hub.views import pulls as views
 
@@ -17,7 +17,7 @@ ONE = f"{PULLS}/{{pull_number}}"
 @routes.add(f"GET {PULLS}")
 async def list_pulls(call: Call) -> Reply:
     state = call.query("state") or "open"
-    rows = pulls.listed(call.hub, call.repo, state, call.query("head"), call.query("base"))
+    rows = pull_rows.listed(call.hub, call.repo, state, call.query("head"), call.query("base"))
     if call.query("sort") == "updated":
         rows.sort(key=lambda row: str(row["issue"]["updated_at"]), reverse=True)
     if call.query("direction") == "asc":
@@ -35,7 +35,7 @@ async def create_pull(call: Call) -> Reply:
 
 @routes.add(f"GET {ONE}")
 async def get_pull(call: Call) -> Reply:
-    return Reply(views.pull(call.urls, await pulls.load(call.hub, call.repo, call.number("pull_number"))))
+    return Reply(views.pull(call.urls, await pull_rows.load(call.hub, call.repo, call.number("pull_number"))))
 
 
 @routes.add(f"PATCH {ONE}")
@@ -52,7 +52,7 @@ async def merge_pull(call: Call) -> Reply:
 
 @routes.add(f"GET {ONE}/merge")
 async def is_merged(call: Call) -> Reply:
-    row = pulls.find(call.hub, call.repo, call.number("pull_number"))
+    row = pull_rows.find(call.hub, call.repo, call.number("pull_number"))
     return Reply(status=204 if row["merged_at"] else 404)
 
 
@@ -66,16 +66,16 @@ async def update_branch(call: Call) -> Reply:
 
 @routes.add(f"GET {ONE}/files")
 async def list_files(call: Call) -> Reply:
-    row = pulls.find(call.hub, call.repo, call.number("pull_number"))
-    changes, links = call.page(await pulls.changes(call.hub, call.repo, row))
+    row = pull_rows.find(call.hub, call.repo, call.number("pull_number"))
+    changes, links = call.page(await pull_rows.changes(call.hub, call.repo, row))
     shown = [commit_views.diff_entry(call.urls, call.full_name, row["head_sha"], one) for one in changes]
     return Reply(shown, headers=links)
 
 
 @routes.add(f"GET {ONE}/commits")
 async def list_commits(call: Call) -> Reply:
-    row = pulls.find(call.hub, call.repo, call.number("pull_number"))
-    commits, links = call.page(await pulls.commits(call.hub, call.repo, row))
+    row = pull_rows.find(call.hub, call.repo, call.number("pull_number"))
+    commits, links = call.page(await pull_rows.commits(call.hub, call.repo, row))
     return Reply([await shown_commit(call, one.sha) for one in commits], headers=links)
 
 

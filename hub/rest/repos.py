@@ -65,7 +65,7 @@ def _need_branch(call: Call) -> str:
 
 
 @routes.add("GET /repos/{owner}/{repo}/rules/branches/{branch}", "/repos/{owner}/{repo}/rules/branches/{branch:.+}")
-async def get_rules(call: Call) -> Reply:
+async def get_rules(_: Call) -> Reply:
     return Reply([])
 
 
@@ -88,15 +88,15 @@ async def add_collaborator(call: Call) -> Reply:
 
 
 @routes.add("GET /repos/{owner}/{repo}/actions/runs")
-async def list_runs(call: Call) -> Reply:
+async def list_runs(_: Call) -> Reply:
     return Reply({"total_count": 0, "workflow_runs": []})
 
 
 @routes.add("GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs")
-async def list_jobs(call: Call) -> Reply:
+async def list_jobs(_: Call) -> Reply:
     raise not_found()
 
 
 @routes.add("GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs")
-async def get_logs(call: Call) -> Reply:
+async def get_logs(_: Call) -> Reply:
     raise not_found()

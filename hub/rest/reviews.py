@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.rest.call import Call, Reply, Routes
-from hub.services import pulls, reviews
+from hub.services import pull_rows, reviews
 from hub.store import Row
 from hub.views import pulls as views
 
@@ -13,7 +13,7 @@ ONE = f"{PULLS}/{{pull_number}}"
 
 
 def _pull(call: Call) -> Row:
-    return pulls.find(call.hub, call.repo, call.number("pull_number"))
+    return pull_rows.find(call.hub, call.repo, call.number("pull_number"))
 
 
 @routes.add(f"GET {ONE}/reviews")

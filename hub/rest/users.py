@@ -13,7 +13,7 @@ routes = Routes()
 
 
 @routes.add("GET /rate_limit")
-async def rate_limit(call: Call) -> Reply:
+async def rate_limit(_: Call) -> Reply:
     return Reply({})  # the server fills in what it counted
 
 

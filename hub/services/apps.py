@@ -21,7 +21,6 @@ from hub.views.accounts import Json, user
 from hub.views.apps import installation as show_installation
 from hub.views.repos import repository_stub
 
-
 MANIFEST_LIFE = timedelta(hours=1)
 
 

@@ -11,7 +11,7 @@ from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, integration_refused, invalid, malformed, not_found
 from hub.events import emit
-from hub.services import accounts, pulls
+from hub.services import accounts, pull_rows
 from hub.services.accounts import person_of
 from hub.store import Row, timestamp
 from hub.views import checks as views
@@ -67,7 +67,7 @@ def latest(runs: list[Row]) -> list[Row]:
 
 
 def _pulls_of(hub: Hub, repo: Row, sha: str) -> list[Row]:
-    return [row for row in pulls.listed(hub, repo, "open", None, None) if row["head_sha"] == sha]
+    return [row for row in pull_rows.listed(hub, repo, "open", None, None) if row["head_sha"] == sha]
 
 
 async def request_suites(hub: Hub, actor: Actor, repo: Row, branch: str, before: str, sha: str) -> None:
@@ -275,7 +275,7 @@ def _add_annotations(hub: Hub, run_id: int, annotations: list[Row]) -> None:
         hub.store.insert("annotations", run_id=run_id, **one)
 
 
-def annotations(hub: Hub, run_id: int) -> list[Row]:
+def annotations_of(hub: Hub, run_id: int) -> list[Row]:
     return hub.store.all("SELECT * FROM annotations WHERE run_id = ? ORDER BY id", run_id)
 
 

@@ -9,17 +9,10 @@ from typing import Any
 from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, invalid, malformed, not_found
-from hub.services import issues, pulls
-from hub.store import Row, Store
+from hub.services import issue_rows, pull_rows, telling
+from hub.store import Row
 from hub.views.accounts import Json
 from hub.views.issues import label as view
-
-
-def of_issue(store: Store, issue_id: int) -> list[Row]:
-    return store.all(
-        "SELECT l.* FROM labels l JOIN issue_labels i ON i.label_id = l.id WHERE i.issue_id = ? ORDER BY l.name",
-        issue_id,
-    )
 
 
 def show(hub: Hub, repo: Row, label: Row) -> Json:
@@ -34,10 +27,11 @@ def names_in(given: Any) -> list[str]:
         given = [given]
     if not isinstance(given, list):
         raise malformed("labels must be an array.")
-    names = [one.get("name") if isinstance(one, dict) else one for one in given]
-    if not all(isinstance(name, str) and name.strip() for name in names):
+    found = [one.get("name") if isinstance(one, dict) else one for one in given]
+    names = [name.strip() for name in found if isinstance(name, str) and name.strip()]
+    if len(names) < len(found):
         raise invalid("Label", "name", "missing_field")
-    return list(dict.fromkeys(name.strip() for name in names))
+    return list(dict.fromkeys(names))
 
 
 def find(hub: Hub, repo: Row, name: str) -> Row:
@@ -86,30 +80,30 @@ def attach(hub: Hub, repo: Row, issue_id: int, names: list[str]) -> list[Row]:
 
 async def add(hub: Hub, actor: Actor, repo: Row, issue: Row, names: list[str]) -> list[Row]:
     """Put labels on an issue and tell of the new ones."""
-    pull = await pulls.load(hub, repo, issue["number"]) if issue["pull"] else None
+    pull = await pull_rows.load(hub, repo, issue["number"]) if issue["pull"] else None
     with hub.store.transaction():
         added = attach(hub, repo, issue["id"], names)
         _tell(hub, actor, repo, "labeled", issue, pull, added)
-    return of_issue(hub.store, issue["id"])
+    return issue_rows.labels_of(hub.store, issue["id"])
 
 
 async def remove(hub: Hub, actor: Actor, repo: Row, issue: Row, names: list[str]) -> list[Row]:
     """Take labels off an issue and tell of each; a label that isn't on it is not found."""
-    present = {label["name"].lower(): label for label in of_issue(hub.store, issue["id"])}
+    present = {label["name"].lower(): label for label in issue_rows.labels_of(hub.store, issue["id"])}
     if any(name.lower() not in present for name in names):
         raise ApiError(404, "Label does not exist")
     gone = [present[name.lower()] for name in names]
-    pull = await pulls.load(hub, repo, issue["number"]) if issue["pull"] else None
+    pull = await pull_rows.load(hub, repo, issue["number"]) if issue["pull"] else None
     with hub.store.transaction():
         for label in gone:
             hub.store.execute("DELETE FROM issue_labels WHERE issue_id = ? AND label_id = ?", issue["id"], label["id"])
         _tell(hub, actor, repo, "unlabeled", issue, pull, gone)
-    return of_issue(hub.store, issue["id"])
+    return issue_rows.labels_of(hub.store, issue["id"])
 
 
 async def replace(hub: Hub, actor: Actor, repo: Row, issue: Row, names: list[str]) -> list[Row]:
     """Make an issue bear exactly these labels."""
-    present = {label["name"].lower(): label["name"] for label in of_issue(hub.store, issue["id"])}
+    present = {label["name"].lower(): label["name"] for label in issue_rows.labels_of(hub.store, issue["id"])}
     wanted = {name.lower() for name in names}
     await remove(hub, actor, repo, issue, [name for low, name in present.items() if low not in wanted])
     return await add(hub, actor, repo, issue, names)
@@ -119,9 +113,9 @@ def _tell(hub: Hub, actor: Actor, repo: Row, action: str, issue: Row, pull: Row 
     if not changed:
         return
     hub.store.update("issues", issue["id"], updated_at=hub.store.now())
-    fresh = issues.load(hub, repo, issue["number"])
+    fresh = issue_rows.load(hub, repo, issue["number"])
     for label in changed:
         if pull is None:
-            issues.tell_labels(hub, actor, repo, action, fresh, show(hub, repo, label))
+            telling.of_issue(hub, actor, repo, action, fresh, label=show(hub, repo, label))
         else:
-            pulls.tell(hub, actor, repo, action, {**pull, "issue": fresh}, label=show(hub, repo, label))
+            telling.of_pull(hub, actor, repo, action, {**pull, "issue": fresh}, label=show(hub, repo, label))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, invalid
-from hub.repository import Author, Commit, Conflict, GitRepository, RefMoved
-from hub.services import accounts, issues, pulls, pushes
+from hub.repository import ZERO, Author, Commit, Conflict, GitRepository, RefMoved
+from hub.services import merged, pull_rows, pushes
 from hub.services.accounts import person_of
 from hub.store import Row
 from hub.views.accounts import Json
@@ -23,10 +20,6 @@ METHODS = {
     "squash": ("allow_squash_merge", "Squash merges are not allowed on this repository."),
     "rebase": ("allow_rebase_merge", "Rebase merges are not allowed on this repository."),
 }
-# https://docs.github.com/en/issues/tracking-your-work-with-issues/linking-a-pull-request-to-an-issue
-CLOSING = re.compile(
-    r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?:(?P<repo>[\w.-]+/[\w.-]+))?#(?P<n>\d+)\b", re.I
-)
 
 
 def author_of(person: Row) -> Author:
@@ -45,17 +38,17 @@ async def merge(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> s
         raise invalid("PullRequest", "merge_method")
     git = hub.git(repo)
     async with git.lock:
-        row = await pulls.load(hub, repo, number)
+        row = await pull_rows.load(hub, repo, number)
         _refuse(repo, row, method, data.get("sha"))
         base = git.branch(row["base_ref"])
         if base is None:
             raise ApiError(405, NOT_MERGEABLE)
         try:
-            commit = await _combine(hub, git, actor, row, base, method, data)
+            commit = await _combine(git, actor, row, base, method, data)
         except Conflict as error:
             raise ApiError(405, NOT_MERGEABLE) from error
         await _advance(hub, git, actor, row, base, commit)
-    await finish(hub, actor, repo, row, commit, base)
+    await merged.finish(hub, actor, repo, row, commit, base)
     await _follow_up(hub, actor, repo, row, base, commit)
     return commit
 
@@ -74,7 +67,7 @@ def _refuse(repo: Row, row: Row, method: str, expected: str | None) -> None:
         raise ApiError(405, NOT_MERGEABLE)
 
 
-async def _combine(hub: Hub, git: GitRepository, actor: Actor, row: Row, base: str, method: str, data: Json) -> str:
+async def _combine(git: GitRepository, actor: Actor, row: Row, base: str, method: str, data: Json) -> str:
     if method == "rebase":
         return await _rebased(git, base, row["head_sha"])
     tree = await git.merged_tree(base, row["head_sha"])
@@ -134,80 +127,24 @@ async def _advance(hub: Hub, git: GitRepository, actor: Actor, row: Row, base: s
         raise ApiError(405, BASE_MODIFIED) from error
 
 
-async def finish(hub: Hub, actor: Actor, repo: Row, row: Row, commit: str, base: str) -> None:
-    """Write down that a pull request is merged, and close the issues that it names."""
-    person = person_of(actor)
-    now = hub.store.now()
-    with hub.store.transaction():
-        hub.store.update(
-            "pulls",
-            row["id"],
-            merged_at=now,
-            merged_by_id=person["id"],
-            merge_commit_sha=commit,
-            head_sha=row["head_sha"],
-            base_sha=base,
-        )
-        issues.write_state(hub, person, row["issue"]["id"], "closed", None)
-    fresh = await pulls.load(hub, repo, row["number"])
-    with hub.store.transaction():
-        pulls.tell(hub, actor, repo, "closed", fresh)
-        if row["base_ref"] == repo["default_branch"]:
-            _close_named(hub, actor, repo, row)
-
-
-def closing_numbers(text: str, full_name: str) -> list[int]:
-    """Find the issues of this repository that a text closes."""
-    found = (m for m in CLOSING.finditer(text) if (m["repo"] or full_name).lower() == full_name.lower())
-    return list(dict.fromkeys(int(match["n"]) for match in found))
-
-
-def _close_named(hub: Hub, actor: Actor, repo: Row, row: Row) -> None:
-    for number in closing_numbers(f"{row['issue']['title']}\n{row['issue']['body'] or ''}", repo["full_name"]):
-        named = hub.store.one(
-            "SELECT number FROM issues WHERE repository_id = ? AND number = ? AND state = 'open'"
-            " AND id NOT IN (SELECT issue_id FROM pulls)",
-            repo["id"],
-            number,
-        )
-        if named:
-            issues.set_state(hub, actor, repo, issues.load(hub, repo, number), "closed")
-
-
 async def _follow_up(hub: Hub, actor: Actor, repo: Row, row: Row, base: str, commit: str) -> None:
     changes = [pushes.RefChange(f"refs/heads/{row['base_ref']}", base, commit)]
     git = hub.git(repo)
     if repo["delete_branch_on_merge"] and git.branch(row["head_ref"]):
         head = f"refs/heads/{row['head_ref']}"
-        await git.update_ref(head, pushes.ZERO, row["head_sha"])
-        changes.append(pushes.RefChange(head, row["head_sha"], pushes.ZERO))
+        await git.update_ref(head, ZERO, row["head_sha"])
+        changes.append(pushes.RefChange(head, row["head_sha"], ZERO))
     await pushes.settle(hub, actor, repo, changes)
-
-
-async def find_merged(hub: Hub, actor: Actor, repo: Row, base_ref: str) -> None:
-    """Mark the open pull requests whose commits have reached their base by another way."""
-    git = hub.git(repo)
-    tip = git.branch(base_ref)
-    for row in pulls.listed(hub, repo, "open", None, base_ref):
-        if tip is None:
-            return
-        planned: Any = row["merging_sha"]
-        by_us = bool(planned) and await git.is_ancestor(planned, tip)
-        if by_us or await git.is_ancestor(row["head_sha"], tip):
-            commit = planned if by_us else tip
-            who = accounts.by_id(hub.store, row["merging_by_id"]) if by_us else None
-            doer = Actor(account=who) if who else actor
-            await finish(hub, doer, repo, row, commit, row["base_sha"])
 
 
 async def update_branch(hub: Hub, actor: Actor, repo: Row, number: int, expected: str | None) -> None:
     """Merge the base into a pull request's head."""
     git = hub.git(repo)
     async with git.lock:
-        row = await pulls.load(hub, repo, number)
+        row = await pull_rows.load(hub, repo, number)
         head, base = row["head_sha"], git.branch(row["base_ref"])
         if expected is not None and expected != head:
-            raise ApiError(422, "expected head sha didn’t match current head ref.")
+            raise ApiError(422, "expected head sha didn't match current head ref.")
         if row["issue"]["state"] != "open" or base is None:
             raise ApiError(422, "The pull request is closed.")
         if await git.is_ancestor(base, head):
@@ -220,5 +157,5 @@ async def update_branch(hub: Hub, actor: Actor, repo: Row, number: int, expected
         try:
             await git.update_ref(f"refs/heads/{row['head_ref']}", commit, head)
         except RefMoved as error:
-            raise ApiError(422, "expected head sha didn’t match current head ref.") from error
+            raise ApiError(422, "expected head sha didn't match current head ref.") from error
     await pushes.settle(hub, actor, repo, [pushes.RefChange(f"refs/heads/{row['head_ref']}", head, commit)])

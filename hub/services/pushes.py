@@ -9,7 +9,7 @@ from hub.context import Hub
 from hub.diffs import Change
 from hub.events import emit
 from hub.repository import EMPTY_TREE, ZERO, Commit, GitRepository
-from hub.services import checks, merging, pulls
+from hub.services import checks, merged, pull_rows, pulls, telling
 from hub.services.accounts import person_of
 from hub.store import Row
 from hub.views.accounts import Json
@@ -53,14 +53,14 @@ async def settle(hub: Hub, actor: Actor, repo: Row, changes: list[RefChange]) ->
 
 
 async def _settle_branch(hub: Hub, actor: Actor, repo: Row, branch: str, change: RefChange) -> None:
-    for row in pulls.open_with_head(hub, repo, branch):
+    for row in pull_rows.open_with_head(hub, repo, branch):
         if change.deleted:
             await pulls.close(hub, actor, repo, row)
         else:
             await _synchronize(hub, actor, repo, row, change)
     if not change.deleted:
         await checks.request_suites(hub, actor, repo, branch, change.old, change.new)
-        await merging.find_merged(hub, actor, repo, branch)
+        await merged.find_merged(hub, actor, repo, branch)
 
 
 async def _synchronize(hub: Hub, actor: Actor, repo: Row, row: Row, change: RefChange) -> None:
@@ -70,9 +70,9 @@ async def _synchronize(hub: Hub, actor: Actor, repo: Row, row: Row, change: RefC
     with hub.store.transaction():
         hub.store.update("pulls", row["id"], head_sha=change.new, base_sha=base)
         hub.store.update("issues", row["issue"]["id"], updated_at=hub.store.now())
-    fresh = await pulls.load(hub, repo, row["number"])
+    fresh = await pull_rows.load(hub, repo, row["number"])
     with hub.store.transaction():
-        pulls.tell(hub, actor, repo, "synchronize", fresh, before=change.old, after=change.new)
+        telling.of_pull(hub, actor, repo, "synchronize", fresh, before=change.old, after=change.new)
 
 
 def _tell_branch(hub: Hub, actor: Actor, repo: Row, change: RefChange) -> None:
@@ -91,7 +91,7 @@ def _tell_branch(hub: Hub, actor: Actor, repo: Row, change: RefChange) -> None:
 
 async def _push_payload(hub: Hub, actor: Actor, repo: Row, change: RefChange) -> Json:
     git, full_name = hub.git(repo), repo["full_name"]
-    commits = [] if change.deleted else await _new_commits(hub, git, repo, change)
+    commits = [] if change.deleted else await _new_commits(git, repo, change)
     shown = [pushed_commit(hub.urls, full_name, one, await _of(git, one.sha, one.parents)) for one in commits]
     person = person_of(actor)
     forced = not (change.created or change.deleted) and not await git.is_ancestor(change.old, change.new)
@@ -111,7 +111,7 @@ async def _push_payload(hub: Hub, actor: Actor, repo: Row, change: RefChange) ->
     }
 
 
-async def _new_commits(hub: Hub, git: GitRepository, repo: Row, change: RefChange) -> list[Commit]:
+async def _new_commits(git: GitRepository, repo: Row, change: RefChange) -> list[Commit]:
     start = change.old
     if change.created:
         default = git.branch(repo["default_branch"])
@@ -130,8 +130,8 @@ async def _of(git: GitRepository, sha: str, parents: tuple[str, ...]) -> tuple[C
 
 async def reconcile(hub: Hub, actor: Actor, repo: Row) -> None:
     """Finish what a killed process began: merges whose commit is in the base already."""
-    for row in pulls.listed(hub, repo, "open", None, None):
+    for row in pull_rows.listed(hub, repo, "open", None, None):
         if hub.git(repo).branch(row["head_ref"]) is None:
             await pulls.close(hub, actor, repo, row)
-    for name in {row["base_ref"] for row in pulls.listed(hub, repo, "open", None, None)}:
-        await merging.find_merged(hub, actor, repo, name)
+    for name in {row["base_ref"] for row in pull_rows.listed(hub, repo, "open", None, None)}:
+        await merged.find_merged(hub, actor, repo, name)

@@ -38,16 +38,21 @@ class CannotImport(Exception):
     """Say why a repository can't be imported, in a sentence for a person."""
 
 
-async def import_repository(hub: Hub, source: Path, owner: Row, name: str, person: Row) -> Row:
-    """Copy a local repository, branches and tags; the original is only read."""
+def existing(source: Path) -> Path:
+    """Name a directory absolutely; raise CannotImport when there is none."""
     if not source.is_dir():
         raise CannotImport(f"there is no directory {source} to import")
+    return source.absolute()
+
+
+async def import_repository(hub: Hub, source: Path, owner: Row, name: str, person: Row) -> Row:
+    """Copy a local repository, branches and tags; the original is only read."""
     target = hub.places.repository(f"{owner['login']}/{name}")
     unfinished = target.with_suffix(".importing")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     try:
-        clone = ["clone", "--quiet", "--bare", "--no-hardlinks", str(source.absolute()), str(unfinished)]
+        clone = ["clone", "--quiet", "--bare", "--no-hardlinks", str(source), str(unfinished)]
         await commands.run(clone, hub.git_env)
         await _point_head(hub, source, GitRepository(unfinished, hub.git_env))
     except GitError as error:
@@ -62,7 +67,7 @@ async def _point_head(hub: Hub, source: Path, copy: GitRepository) -> None:
     """Make the source's current branch the default one; a detached HEAD leaves main, master or the first."""
     branches = [ref.removeprefix("refs/heads/") for ref in copy.refs("refs/heads/")]
     try:
-        head = await commands.run(["-C", str(source.absolute()), "symbolic-ref", "--short", "HEAD"], hub.git_env)
+        head = await commands.run(["-C", str(source), "symbolic-ref", "--short", "HEAD"], hub.git_env)
         current = head.decode().strip()
     except GitError:
         current = next((name for name in ("main", "master", *branches) if name in branches), "main")

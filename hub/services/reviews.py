@@ -9,7 +9,7 @@ from hub.context import Hub
 from hub.diffs import Change, position_in
 from hub.errors import ApiError, custom, invalid, malformed, not_found
 from hub.events import emit
-from hub.services import accounts, issues, pulls
+from hub.services import accounts, issue_rows, pull_rows, texts
 from hub.services.accounts import person_of
 from hub.store import Row
 from hub.views import pulls as views
@@ -43,7 +43,7 @@ def _fill(hub: Hub, repo: Row, pull: Row, row: Row) -> Row:
 
 async def create(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> Row:
     """Review a pull request: a verdict, a text, and comments on lines."""
-    pull = await pulls.load(hub, repo, number)
+    pull = await pull_rows.load(hub, repo, number)
     event = data.get("event")
     if event not in STATES:
         raise invalid("PullRequestReview", "event")
@@ -51,7 +51,7 @@ async def create(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> 
     if event in {"APPROVE", "REQUEST_CHANGES"} and person["id"] == pull["issue"]["user_id"]:
         what = "approve" if event == "APPROVE" else "request changes on"
         raise ApiError(422, "Unprocessable Entity", [f"Can not {what} your own pull request"])
-    body = issues.checked_body(data.get("body"), "PullRequestReview") or ""
+    body = texts.checked_body(data.get("body"), "PullRequestReview") or ""
     comments = data.get("comments") or []
     if event in {"REQUEST_CHANGES", "COMMENT"} and not body and not comments:
         raise ApiError(422, "Unprocessable Entity", ["Body can't be blank"])
@@ -84,9 +84,9 @@ def _insert_review(hub: Hub, pull: Row, person: Row, state: str, body: str, sha:
 
 async def _place(hub: Hub, repo: Row, pull: Row, sha: str, data: Json) -> Row:
     """Find the place in the diff that a comment is about."""
-    body = issues.checked_body(data.get("body"), "PullRequestReviewComment", needed=True)
+    body = texts.checked_body(data.get("body"), "PullRequestReviewComment", needed=True)
     git = hub.git(repo)
-    base = pulls.tip_of_base(git, pull)
+    base = pull_rows.tip_of_base(git, pull)
     if await git.kind(sha) != "commit":
         raise invalid("PullRequestReviewComment", "commit_id")
     start = await git.merge_base(base, sha) or base
@@ -175,7 +175,7 @@ def _fill_comment(hub: Hub, repo: Row, row: Row) -> Row:
         "association": accounts.association(hub.store, repo, author),
         "full_name": repo["full_name"],
         "number": hub.store.value("SELECT number FROM issues WHERE id = ?", row["issue_id"]),
-        "reactions": issues.reaction_counts(hub, "review_comment", row["id"]),
+        "reactions": issue_rows.reaction_counts(hub, "review_comment", row["id"]),
     }
 
 
@@ -183,7 +183,7 @@ async def comment(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) ->
     """Comment on one line or file of a pull request, or answer such a comment."""
     if data.get("in_reply_to"):
         return await reply(hub, actor, repo, number, int(data["in_reply_to"]), data)
-    pull = await pulls.load(hub, repo, number)
+    pull = await pull_rows.load(hub, repo, number)
     for field in ("body", "commit_id", "path"):
         if not data.get(field):
             raise malformed(f'"{field}" wasn\'t supplied.')
@@ -193,11 +193,11 @@ async def comment(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) ->
 
 async def reply(hub: Hub, actor: Actor, repo: Row, number: int, comment_id: int, data: Json) -> Row:
     """Answer a comment on a line."""
-    pull = await pulls.load(hub, repo, number)
+    pull = await pull_rows.load(hub, repo, number)
     first = load_comment(hub, repo, comment_id)
     if first["issue_id"] != pull["issue_id"]:
         raise not_found()
-    body = issues.checked_body(data.get("body"), "PullRequestReviewComment", needed=True)
+    body = texts.checked_body(data.get("body"), "PullRequestReviewComment", needed=True)
     kept = ("path", "commit_sha", "start_side", "start_line", "subject_type", "side", "line", "position", "diff_hunk")
     place = {name: first[name] for name in kept}
     place |= {"body": body, "in_reply_to_id": first["in_reply_to_id"] or first["id"]}
@@ -217,10 +217,10 @@ def _add_single(hub: Hub, actor: Actor, repo: Row, pull: Row, place: Row) -> Row
 async def edit_comment(hub: Hub, actor: Actor, repo: Row, comment_id: int, data: Json) -> Row:
     """Change what a comment on a line says."""
     before = load_comment(hub, repo, comment_id)
-    if not issues.may_edit(hub, actor, repo, before["user_id"]):
+    if not texts.may_edit(hub, actor, repo, before["user_id"]):
         raise ApiError(403, "Must have admin rights to Repository.")
-    body = issues.checked_body(data.get("body"), "PullRequestReviewComment", needed=True)
-    pull = await pulls.load(hub, repo, before["number"])
+    body = texts.checked_body(data.get("body"), "PullRequestReviewComment", needed=True)
+    pull = await pull_rows.load(hub, repo, before["number"])
     with hub.store.transaction():
         hub.store.update("review_comments", comment_id, body=body, updated_at=hub.store.now())
         row = load_comment(hub, repo, comment_id)

@@ -48,7 +48,7 @@ TEMPLATES = {
     "trees_url": "/git/trees{/sha}",
 }
 
-NO_MORE = {
+NO_MORE: dict[str, Any] = {
     "fork": False,
     "homepage": None,
     "language": None,

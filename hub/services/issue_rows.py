@@ -1,0 +1,115 @@
+"""Issues and their comments as rows: fetched with all that is shown of them, and written."""
+
+from __future__ import annotations
+
+from hub.auth import Actor
+from hub.context import Hub
+from hub.errors import not_found
+from hub.services import accounts
+from hub.services.accounts import person_of
+from hub.store import Row, Store
+
+
+def load(hub: Hub, repo: Row, number: int) -> Row:
+    """Fetch an issue (or the issue side of a pull request) with all that is shown of it."""
+    row = hub.store.one("SELECT * FROM issues WHERE repository_id = ? AND number = ?", repo["id"], number)
+    if row is None:
+        raise not_found()
+    return fill(hub, repo, row)
+
+
+def fill(hub: Hub, repo: Row, row: Row) -> Row:
+    """Add to an issue's row what belongs to it."""
+    store = hub.store
+    author = accounts.need(store, row["user_id"])
+    return {
+        **row,
+        "repository": repo,
+        "user": author,
+        "association": accounts.association(store, repo, author),
+        "app": accounts.app_of(store, row["app_id"]),
+        "closed_by": accounts.by_id(store, row["closed_by_id"]),
+        "labels": labels_of(store, row["id"]),
+        "assignees": store.all(
+            "SELECT a.* FROM accounts a JOIN assignees s ON s.account_id = a.id WHERE s.issue_id = ?", row["id"]
+        ),
+        "comments": store.value("SELECT count(*) FROM comments WHERE issue_id = ?", row["id"]),
+        "reactions": reaction_counts(hub, "issue", row["id"]),
+        "pull": store.one("SELECT * FROM pulls WHERE issue_id = ?", row["id"]),
+    }
+
+
+def labels_of(store: Store, issue_id: int) -> list[Row]:
+    return store.all(
+        "SELECT l.* FROM labels l JOIN issue_labels i ON i.label_id = l.id WHERE i.issue_id = ? ORDER BY l.name",
+        issue_id,
+    )
+
+
+def reaction_counts(hub: Hub, subject: str, subject_id: int) -> dict[str, int]:
+    rows = hub.store.all(
+        "SELECT content, count(*) AS n FROM reactions WHERE subject = ? AND subject_id = ? GROUP BY content",
+        subject,
+        subject_id,
+    )
+    return {row["content"]: row["n"] for row in rows}
+
+
+def next_number(hub: Hub, repo: Row) -> int:
+    """Give the next number; issues and pull requests share them."""
+    return int(hub.store.value("SELECT coalesce(max(number), 0) + 1 FROM issues WHERE repository_id = ?", repo["id"]))
+
+
+def insert(hub: Hub, actor: Actor, repo: Row, title: str, body: str | None) -> int:
+    """Write an issue's row; return its number."""
+    now, number = hub.store.now(), next_number(hub, repo)
+    hub.store.insert(
+        "issues",
+        repository_id=repo["id"],
+        number=number,
+        title=title,
+        body=body,
+        user_id=person_of(actor)["id"],
+        app_id=actor.app["id"] if actor.app else None,
+        created_at=now,
+        updated_at=now,
+    )
+    return number
+
+
+def write_state(hub: Hub, person: Row, issue_id: int, state: str, reason: str | None) -> None:
+    """Write a state down without telling anybody."""
+    now, closing = hub.store.now(), state == "closed"
+    hub.store.update(
+        "issues",
+        issue_id,
+        state=state,
+        state_reason=reason if closing else ("reopened" if reason else None),
+        closed_at=now if closing else None,
+        closed_by_id=person["id"] if closing else None,
+        updated_at=now,
+    )
+
+
+def load_comment(hub: Hub, repo: Row, comment_id: int) -> Row:
+    """Fetch a comment with all that is shown of it."""
+    row = hub.store.one("SELECT * FROM comments WHERE repository_id = ? AND id = ?", repo["id"], comment_id)
+    if row is None:
+        raise not_found()
+    return fill_comment(hub, repo, row)
+
+
+def fill_comment(hub: Hub, repo: Row, row: Row) -> Row:
+    """Add to a comment's row what belongs to it."""
+    author = accounts.need(hub.store, row["user_id"])
+    issue = hub.store.get("SELECT * FROM issues WHERE id = ?", row["issue_id"])
+    return {
+        **row,
+        "repository": repo,
+        "number": issue["number"],
+        "is_pull": bool(hub.store.one("SELECT 1 FROM pulls WHERE issue_id = ?", issue["id"])),
+        "user": author,
+        "association": accounts.association(hub.store, repo, author),
+        "app": accounts.app_of(hub.store, row["app_id"]),
+        "reactions": reaction_counts(hub, "comment", row["id"]),
+    }
