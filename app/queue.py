@@ -4,12 +4,15 @@ import json
 from typing import Any
 from uuid import UUID
 
-from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool
 
 from app.domain.messages import AgentMessage, MessageType
 
 QUEUE = "aurora:jobs"  # deliveries and Maestro's moves: quick
 TASK_QUEUE = "aurora:tasks"  # taken only by workers with a free task slot
+
+SECONDS = 5.0  # for Redis to answer
 
 HANDLE_DELIVERY = "handle_delivery"
 ADVANCE = "advance"
@@ -27,14 +30,11 @@ def deserialize(raw: bytes) -> dict[str, Any]:
     return value
 
 
-async def connect(url: str) -> "Queue":
-    """Connect to Redis; raises `redis.exceptions.RedisError` or `OSError` when it isn't there."""
-    settings = RedisSettings.from_dsn(url)
-    settings.conn_retries = 1
-    pool = await create_pool(
-        settings, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE
-    )
-    return Queue(pool)
+def connect(url: str) -> "Queue":
+    """Return a queue that connects when it is first used, so that starting doesn't depend on Redis."""
+    connections = ConnectionPool.from_url(url, socket_connect_timeout=SECONDS, socket_timeout=SECONDS)
+    redis = ArqRedis(connections, job_serializer=serialize, job_deserializer=deserialize, default_queue_name=QUEUE)
+    return Queue(redis)
 
 
 class Queue:
@@ -69,4 +69,4 @@ class Queue:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self.redis.aclose()
+        await self.redis.aclose(close_connection_pool=True)  # it doesn't own the pool that it was given

@@ -1,0 +1,34 @@
+"""The composition root of the web process: stores, queue and application, from the settings."""
+
+import asyncio
+import signal
+
+from app import queue
+from app.settings import Settings
+from app.storage.deliveries import Inbox
+from app.storage.pool import connect
+from app.storage.projects import ProjectReader
+from app.web.server import create_app
+from app.web.server import serve as serve_app
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests that have begun."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    pool = await connect(settings.database())
+    bell = queue.connect(settings.redis())
+    try:
+        app = create_app(
+            inbox=Inbox(pool),
+            doorbell=bell,
+            projects=ProjectReader(pool),
+            checks={"postgresql": lambda: pool.fetchval("SELECT 1"), "redis": bell.ping},
+            webhook_secret=settings.webhook_secret(),
+            api_token=settings.api_token.get_secret_value() if settings.api_token else None,
+        )
+        await serve_app(app, settings.host, settings.port, stop)
+    finally:
+        await bell.close()
+        await pool.close()

@@ -1,0 +1,84 @@
+"""Commit what passed, learn from what failed, and give up openly when the attempts are used up."""
+
+import asyncio
+import textwrap
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from langgraph.graph import END
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from app.domain.checks import CheckResult
+from app.domain.ports import Step
+from app.domain.task import TaskResult, TaskStatus
+from workers.agents.reflexion import reflexion
+from workers.codegen.state import Context, State, results_of
+from workers.publish import publish_checks, push_once
+
+FINISHED: Command[Any] = Command(goto=END)
+TITLE_LENGTH = 72  # as git's own tools expect
+SUMMARY_LENGTH = 2000
+
+
+async def commit(state: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
+    """Commit the tree onto its base, push the feature branch, report the checkpoints."""
+    ctx = runtime.context
+    results = results_of(state)
+    sha = await _publish(ctx, state, results)
+    await ctx.finish(
+        TaskStatus.completed,
+        TaskResult(commit=sha, summary=state["summary"], lessons=tuple(state["lessons"])),
+        *ctx.checked(sha, results, state["attempt"]),
+        attempts=state["attempts_before"] + state["attempt"],
+    )
+    return FINISHED
+
+
+async def reflect(state: State, runtime: Runtime[Context]) -> Command[Literal["generate", "give_up"]]:
+    """Write down what the failed attempt taught, and start the next one with it."""
+    ctx = runtime.context
+    attempt = state["attempt"]
+    call = ctx.call(Step.reflect, attempt, ctx.scope(f"a{attempt}.reflect"))
+    diff = state.get("patch", b"").decode(errors="replace")
+    lesson = await reflexion(ctx.thinker, ctx.journal, call, ctx.task, state["report"], diff)
+    lessons = [*state["lessons"], lesson]
+    await ctx.save(ctx.lesson(lesson, attempt), attempts=state["attempts_before"] + attempt)
+    if attempt >= ctx.project.settings.max_attempts:
+        return Command(goto="give_up", update={"lessons": lessons})
+    return Command(
+        goto="generate",
+        update={"attempt": attempt + 1, "regenerations": 0, "fixes": 0, "lessons": lessons},
+    )
+
+
+async def give_up(state: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
+    """Push the last attempt with its failing check runs, for a person to look at."""
+    ctx = runtime.context
+    lessons = tuple(state["lessons"])
+    sha, facts = None, []
+    if state.get("patch"):
+        bench = ctx.bench
+        results = await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())
+        sha = await _publish(ctx, state, results, even_if_local=True)
+        facts = ctx.checked(sha, results, state["attempt"])
+    result = TaskResult(commit=sha, summary=state.get("summary", ""), failure=state["report"], lessons=lessons)
+    await ctx.finish(TaskStatus.failed, result, *facts)
+    return FINISHED
+
+
+async def _publish(ctx: Context, state: State, results: Sequence[CheckResult], *, even_if_local: bool = False) -> str:
+    """Commit the tree, make the feature branch point to it, and report; return the commit's sha."""
+    sha = await ctx.worktree.commit(_message(ctx, state["summary"]), [ctx.worktree.base])
+    if ctx.push or even_if_local:
+        before = ctx.task.result.commit if ctx.task.result else None
+        await push_once(ctx.effects, ctx.clone, sha, ctx.task.branch, before)
+        await publish_checks(ctx.effects, ctx.forge, sha, ctx.worktree.base, results)
+    return sha
+
+
+def _message(ctx: Context, summary: str) -> str:
+    """Return the commit message: the task's title, the agent's summary, the issue."""
+    body = textwrap.fill(" ".join(summary.split())[:SUMMARY_LENGTH], width=72)
+    parts = [" ".join(ctx.task.title.split())[:TITLE_LENGTH], body, f"Refs #{ctx.project.issue_number}"]
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,114 @@
+"""What the code-generation graph saves, and what its nodes work with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+from uuid import uuid5
+
+from app.domain.checks import CheckResult
+from app.domain.messages import AgentMessage, MessageType
+from app.domain.ports import (
+    Agent,
+    Call,
+    Checked,
+    Clock,
+    Clone,
+    Effects,
+    Fact,
+    Forge,
+    Handled,
+    Journal,
+    Memory,
+    Records,
+    Step,
+    Thinker,
+    Workbench,
+    Worktree,
+)
+from app.domain.project import Project
+from app.domain.roles import AgentRole
+from app.domain.task import Task, TaskResult, TaskStatus
+
+
+class State(TypedDict, total=False):
+    """The saved state of a task's round; small, since the tables and the journal hold the rest."""
+
+    spec: str  # the user prompt of the first visit
+    attempt: int  # 1-based
+    visit: int  # how often generate was entered in this round: names the journal's scope
+    regenerations: int  # within the attempt, for broken syntax and lint that no formatter fixes
+    fixes: int  # within the attempt, for type errors
+    report: str  # what the next visit is told of the last one
+    lessons: list[str]
+    summary: str
+    patch: bytes  # everything uncommitted, against the base
+    results: list[dict[str, Any]]  # of the last checkpoints that ran, in order
+    attempts_before: int  # in earlier rounds of the task
+
+
+@dataclass
+class Context:
+    """One task in the hands of the holder of its lease."""
+
+    project: Project
+    task: Task
+    worktree: Worktree
+    bench: Workbench
+    clone: Clone
+    agent: Agent
+    thinker: Thinker
+    journal: Journal
+    records: Records
+    effects: Effects
+    forge: Forge
+    clock: Clock
+    push: bool = True  # whether the feature branch is pushed before it is integrated
+    public_url: str | None = None
+
+    def call(self, step: Step, attempt: int, scope: str) -> Call:
+        """Name a model call of this task."""
+        return Call(self.project.id, self.task.id, self.task.assigned_agent, step, attempt, scope)
+
+    def scope(self, name: str) -> str:
+        """Return a journal scope of this round."""
+        return f"r{self.task.round}.{name}"
+
+    async def save(self, *facts: Fact, **changes: object) -> None:
+        """Write changes of the task, with facts, in one transaction."""
+        self.task = self.task.model_copy(update=changes)
+        await self.records.write(self.task, *facts)
+
+    async def finish(self, status: TaskStatus, result: TaskResult, *facts: Fact, **changes: object) -> None:
+        """Write the task's end and tell Maestro, in one transaction with noting that its TASK message is done."""
+        kind = MessageType.RESULT if status is TaskStatus.completed else MessageType.ERROR
+        message = result_message(self.task, kind, self.clock())
+        handled = Handled((uuid5(self.task.id, f"TASK:{self.task.round}"),))
+        await self.save(*facts, handled, message, status=status, result=result, completed_at=self.clock(), **changes)
+
+    def checked(self, commit: str, results: Sequence[CheckResult], attempt: int) -> list[Checked]:
+        """Return the facts that these results are."""
+        return [Checked(commit, result, self.task.id, attempt) for result in results]
+
+    def lesson(self, text: str, attempt: int) -> Memory:
+        """Return the fact that something was learned."""
+        source = {"task": self.task.key, "attempt": attempt, "base": self.worktree.base}
+        return Memory("reflexion", text, source, self.clock())
+
+
+def result_message(task: Task, kind: MessageType, at: datetime) -> AgentMessage:
+    """Tell Maestro that a round of a task is over; one message for each round."""
+    return AgentMessage(
+        id=uuid5(task.id, f"RESULT:{task.round}"),
+        sender=task.assigned_agent,
+        recipient=AgentRole.maestro,
+        message_type=kind,
+        payload={"project": str(task.project_id), "task": str(task.id)},
+        timestamp=at,
+        correlation_id=task.project_id,
+    )
+
+
+def results_of(state: State) -> list[CheckResult]:
+    """Return the results of the last checkpoints that ran."""
+    return [CheckResult.model_validate(result) for result in state.get("results", [])]

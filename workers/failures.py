@@ -1,0 +1,54 @@
+"""What an exception means for the work at hand: its type, and whether trying again may help."""
+
+from dataclasses import dataclass
+
+import aiohttp
+import asyncpg
+
+from app.domain.recovery import ErrorType
+from app.errors import (
+    AuroraError,
+    BudgetExceeded,
+    EnvironmentFailed,
+    ForgeError,
+    GitError,
+    ModelError,
+    SandboxUnavailable,
+    Transient,
+)
+
+MOST_RETRIES = 3  # of a job, each after the retries within it
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception as the decision function sees it; the message may be shown to a person."""
+
+    error_type: ErrorType
+    message: str
+    transient: bool
+
+
+KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
+    (Transient, ErrorType.github, True),
+    (BudgetExceeded, ErrorType.budget, False),
+    (ModelError, ErrorType.model, False),
+    (GitError, ErrorType.git, True),
+    (ForgeError, ErrorType.github, False),
+    (SandboxUnavailable, ErrorType.sandbox, False),
+    (EnvironmentFailed, ErrorType.sandbox, False),
+    (asyncpg.PostgresError, ErrorType.storage, True),
+    (asyncpg.InterfaceError, ErrorType.storage, True),
+    (aiohttp.ClientError, ErrorType.github, True),
+    (TimeoutError, ErrorType.timeout, True),
+    (OSError, ErrorType.storage, True),
+)
+
+
+def classify(error: Exception) -> Failure:
+    """Return what the exception means; one that nobody foresaw is a defect of ours, and says no more than that."""
+    for kind, error_type, transient in KINDS:
+        if isinstance(error, kind):
+            text = str(error) if isinstance(error, AuroraError) else f"{kind.__name__}: the connection failed"
+            return Failure(error_type, text, transient)
+    return Failure(ErrorType.internal, f"An internal error happened ({type(error).__name__}).", transient=False)

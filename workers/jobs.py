@@ -1,0 +1,177 @@
+"""The two jobs that move projects and tasks; each may run twice, and anywhere."""
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from app.domain.messages import AgentMessage, MessageType
+from app.domain.ports import Clock, Fact, Handled, Postponed, Records
+from app.domain.project import Phase, Project
+from app.domain.recovery import AgentError, Escalate, Reflect, Retry, decide
+from app.domain.roles import AgentRole
+from app.domain.task import Task, TaskResult, TaskStatus
+from app.errors import LeaseLost
+from app.logs import bound, redact
+from app.queue import Queue
+from app.storage.leases import Leases
+from app.storage.messages import Mailbox
+from app.storage.pool import Lease
+from workers.codegen.state import result_message
+from workers.failures import MOST_RETRIES, Failure, classify
+from workers.maestro import graph as maestro
+from workers.maestro.context import Context as MaestroContext
+from workers.maestro.settle import cancelled_by
+
+log = logging.getLogger(__name__)
+
+
+class Workshop(Protocol):
+    """Makes what a job works with; the composition root implements it."""
+
+    def records(self, lease: Lease, project_id: UUID) -> Records: ...
+    def maestro(self, lease: Lease, records: Records, project: Project) -> MaestroContext: ...
+    async def build(self, lease: Lease, records: Records, project: Project, task: Task) -> None: ...
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What the queue can ask for."""
+
+    workshop: Workshop
+    leases: Leases
+    mailbox: Mailbox
+    queue: Queue
+    clock: Clock
+    jitter: Callable[[], float]
+
+    async def advance(self, project_id: UUID) -> None:
+        """Move a project until it waits, as its messages say; without a message nothing moves."""
+        with bound(project=project_id):
+            try:
+                async with self.leases.hold(project_id) as lease:
+                    if lease is None:
+                        return  # its holder looks for messages before it lets go
+                    await self._advance(lease, project_id)
+            except LeaseLost as lost:
+                log.warning("lease lost", extra={"why": str(lost)})
+            await self._ring_again(project_id)
+
+    async def _advance(self, lease: Lease, project_id: UUID) -> None:
+        records = self.workshop.records(lease, project_id)
+        context = self.workshop.maestro(lease, records, await records.project())
+        try:
+            while messages := await self.mailbox.pending(project_id):
+                await self._handle(context, messages)
+        finally:
+            await context.close()
+
+    async def _handle(self, context: MaestroContext, messages: list[AgentMessage]) -> None:
+        """Run the graph from the project's phase, once for all messages that wait."""
+        handled = tuple(message.id for message in messages)
+        try:
+            project = await context.records.project()
+            why = cancelled_by(messages)
+            if why and project.phase is not Phase.done:
+                project = await context.move(project, Phase.cancel, reason=why)
+            if project.phase is not Phase.done:
+                await maestro.run(context, project.phase)
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary of a job
+            await self._project_failed(context, project_id=context.project_id, error=error, handled=handled)
+            return
+        await context.records.write(Handled(handled))
+
+    async def _project_failed(
+        self, context: MaestroContext, project_id: UUID, error: Exception, handled: tuple[UUID, ...]
+    ) -> None:
+        """Try again later, or ask a person; a failure to ask is tried again for as long as it takes."""
+        failure = classify(error)
+        tries = await self.mailbox.tries(project_id)
+        agent_error = self._error(project_id, AgentRole.maestro, failure, error, tries)
+        decision = decide(agent_error, 1, 1, self.jitter(), transient=failure.transient)
+        project = await context.records.project()
+        match decision:
+            case Retry(delay):
+                await context.records.write(agent_error, Postponed(handled, delay))
+            case Reflect() | Escalate() if project.phase is Phase.escalate:
+                await context.records.write(agent_error, Postponed(handled, 60.0))
+            case Reflect() | Escalate():
+                later = Postponed(handled, 0.0)
+                await context.move(project, Phase.escalate, agent_error, later, reason=failure.message)
+
+    async def run_task(self, task_id: UUID) -> None:
+        """Do a round of a task from where it was left; without its TASK message nothing is done."""
+        try:
+            async with self.leases.hold(task_id) as lease:
+                if lease is not None:
+                    await self._run_task(lease, task_id)
+        except LeaseLost as lost:
+            log.warning("lease lost", extra={"task": str(task_id), "why": str(lost)})
+
+    async def _run_task(self, lease: Lease, task_id: UUID) -> None:
+        messages = [m for m in await self.mailbox.pending(task_id) if m.message_type is MessageType.TASK]
+        if not messages:
+            return
+        project_id = messages[0].correlation_id
+        with bound(project=project_id, task=task_id):
+            records = self.workshop.records(lease, project_id)
+            project = await records.project()
+            task = next(task for task in await records.tasks() if task.id == task_id)
+            if task.status.ended or project.status.ended:
+                await records.write(Handled(tuple(message.id for message in messages)))
+                return
+            task = task.model_copy(update={"status": TaskStatus.running, "started_at": task.started_at or self.clock()})
+            await records.write(task)
+            try:
+                await self.workshop.build(lease, records, project, task)
+            except LeaseLost:
+                raise
+            except Exception as error:  # noqa: BLE001 - the boundary of a job
+                await self._task_failed(records, task_id, error, messages)
+
+    async def _task_failed(
+        self, records: Records, task_id: UUID, error: Exception, messages: list[AgentMessage]
+    ) -> None:
+        """Try the round again from its last saved point, or end the task and tell Maestro."""
+        task = next(task for task in await records.tasks() if task.id == task_id)
+        failure = classify(error)
+        agent_error = self._error(task_id, task.assigned_agent, failure, error, await self.mailbox.tries(task_id))
+        handled = tuple(message.id for message in messages)
+        match decide(agent_error, 1, 1, self.jitter(), transient=failure.transient):
+            case Retry(delay):
+                await records.write(agent_error, Postponed(handled, delay))
+            case Reflect() | Escalate():
+                before = task.result or TaskResult()
+                failed = task.model_copy(
+                    update={
+                        "status": TaskStatus.failed,
+                        "completed_at": self.clock(),
+                        "result": before.model_copy(update={"failure": failure.message}),
+                    }
+                )
+                message = result_message(failed, MessageType.ERROR, self.clock())
+                facts: tuple[Fact, ...] = (agent_error, failed, Handled(handled), message)
+                await records.write(*facts)
+
+    def _error(self, subject: UUID, agent: AgentRole, failure: Failure, error: Exception, tries: int) -> AgentError:
+        if failure.error_type == "internal":
+            log.exception("internal error", exc_info=error)
+        return AgentError(
+            task_id=subject,
+            agent=agent,
+            error_type=failure.error_type,
+            message=failure.message,
+            stack_trace=redact("".join(traceback.format_exception(error))),
+            timestamp=self.clock(),
+            retry_count=tries,
+            max_retries=MOST_RETRIES,
+        )
+
+    async def _ring_again(self, subject: UUID) -> None:
+        """Ring for messages that came between the last look and letting go of the lease."""
+        for message in await self.mailbox.pending(subject):
+            await self.queue.message(message, subject, ring=-1)

@@ -1,0 +1,1 @@
+"""Maestro, the orchestrator of one project: it decides and never writes code."""

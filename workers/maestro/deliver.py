@@ -1,0 +1,150 @@
+"""Open the pull request with its evidence, and merge it when the repository's policy allows."""
+
+import asyncio
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from app.domain.checks import CheckResult
+from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest
+from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
+from app.domain.repository_settings import MergePolicy
+from app.errors import MergeConflict
+from app.github import pull_request as wording
+from workers.maestro.context import WAIT, Context, State
+from workers.publish import publish_checks, publish_review, push_once
+
+MOST_BASE_MOVES = 3  # how often a moving base is followed before a person is asked
+UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself."
+MERGE_TRIES = 3  # while GitHub says that the base was modified
+
+
+async def deliver(_: State, runtime: Runtime[Context]) -> Command[Literal["settle", "verify", "escalate", "__end__"]]:
+    """Push, report, open the pull request; then merge, wait for a person, or verify again on a moved base."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    clone = await ctx.clone(project)
+    await clone.fetch()
+    results = await ctx.records.checks(project.head_sha or "")
+    project, pull = await _publish(ctx, project, clone, results)
+    if pull.merged:
+        return await _merged(ctx, project)
+    if pull.state == "closed":
+        return await ctx.escalate(project, "The pull request was closed without being merged.")
+    if any(result.blocks for result in results):
+        return await _stay_open(ctx, project, UNVERIFIED)
+    if not await _may_merge(ctx, project, pull):
+        return await _stay_open(ctx, project, None)
+    return await _merge(ctx, project, clone)
+
+
+async def _publish(
+    ctx: Context, project: Project, clone: Clone, results: list[CheckResult]
+) -> tuple[Project, PullRequest]:
+    """Make branch, check runs and pull request show the present head."""
+    head = project.head_sha or ""
+    before = project.pull_request.head_sha if project.pull_request else None
+    await push_once(ctx.effects, clone, head, project.branch, before)
+    tasks = await ctx.records.tasks()
+    title, body = wording.title(project), wording.body(project, tasks, results, evidence={})
+
+    async def find() -> Outcome | None:
+        found = await ctx.forge.find_pull_request(project.branch)
+        return {"number": found.number} if found else None
+
+    async def act() -> Outcome:
+        base = project.base_branch or ""
+        return {"number": (await ctx.forge.open_pull_request(title, body, project.branch, base)).number}
+
+    opened, *_ = await asyncio.gather(
+        ctx.effects.once("pull_request", act, find),
+        publish_checks(ctx.effects, ctx.forge, head, project.base_sha or "", results),
+        publish_review(ctx.effects, ctx.forge, head, project, ctx.clock),
+    )
+    pull = await ctx.forge.pull_request(opened["number"])
+    if project.pull_request and project.pull_request.head_sha != head:
+        await ctx.forge.edit_pull_request(pull.number, title, body)
+    ref = PullRequestRef(number=pull.number, url=pull.url, head_sha=head, merged=pull.merged)
+    return await ctx.move(project, Phase.deliver, pull_request=ref), pull
+
+
+async def _may_merge(ctx: Context, project: Project, pull: PullRequest) -> bool:
+    """Tell whether the policy, and where it asks for one an approval of this very head, allow the merge."""
+    match ctx.policy.merge or project.settings.merge:
+        case MergePolicy.auto:
+            return True
+        case MergePolicy.never:
+            return False
+        case MergePolicy.on_approval:
+            return await _approved(ctx, project, pull)
+
+
+async def _approved(ctx: Context, project: Project, pull: PullRequest) -> bool:
+    """Tell whether somebody with write permission approved the head, and nobody such still wants changes."""
+    latest = {}
+    for review in await ctx.forge.reviews(pull.number):
+        if review.state in {"approved", "changes_requested", "dismissed"}:
+            latest[review.author] = review
+    standings = await asyncio.gather(*(ctx.forge.permission(author) for author in latest))
+    words = [review for review, standing in zip(latest.values(), standings, strict=True) if standing.may_write]
+    approving = any(word.state == "approved" and word.commit_sha == project.head_sha for word in words)
+    return approving and not any(word.state == "changes_requested" for word in words)
+
+
+async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:
+    """Merge the verified head into the verified base, or say what stands in the way."""
+    assert project.pull_request  # noqa: S101 - `_publish` has set it
+    number, head = project.pull_request.number, project.head_sha or ""
+    base = await clone.head(project.base_branch or "")
+    if base is not None and base != project.base_sha and not await clone.is_ancestor(base, head):
+        return await _follow_base(ctx, project, clone, base)
+    info = await ctx.forge.info()
+    for _ in range(MERGE_TRIES):
+        merge = await ctx.forge.merge(number, head, info.merge_methods[0], wording.title(project))
+        match merge.outcome:
+            case MergeOutcome.merged:
+                return await _merged(ctx, project)
+            case MergeOutcome.base_moved:
+                continue
+            case MergeOutcome.head_moved:
+                return await _stay_open(ctx, project, "Somebody pushed to the branch, so it wasn't merged.")
+            case MergeOutcome.refused:
+                if (await ctx.forge.pull_request(number)).merged:
+                    return await _merged(ctx, project)  # an earlier answer was lost
+                return await _stay_open(ctx, project, f"GitHub refused to merge it: {merge.reason}")
+    await clone.fetch()
+    base = await clone.head(project.base_branch or "")
+    return await _follow_base(ctx, project, clone, base or "")
+
+
+async def _follow_base(ctx: Context, project: Project, clone: Clone, base: str) -> Command[Any]:
+    """Merge the moved base into the branch and verify the result, a few times at most."""
+    if project.rounds >= MOST_BASE_MOVES:
+        text = f"`{project.base_branch}` kept moving while this was verified. Merge it when it is quiet."
+        return await _stay_open(ctx, project, text)
+    try:
+        head = await clone.merge(project.head_sha or "", base, f"Merge {project.base_branch} into the work")
+    except MergeConflict as conflict:
+        paths = ", ".join(f"`{path}`" for path in conflict.paths)
+        return await ctx.escalate(project, f"`{project.base_branch}` has moved, and now conflicts in {paths}.")
+    await ctx.move(
+        project, Phase.verify, head_sha=head, base_sha=base, rounds=project.rounds + 1,
+        status=ProjectStatus.verifying,
+    )  # fmt: skip
+    return Command(goto="verify")
+
+
+async def _merged(ctx: Context, project: Project) -> Command[Any]:
+    assert project.pull_request  # noqa: S101 - nothing is merged without one
+    merged = project.pull_request.model_copy(update={"merged": True})
+    await ctx.move(project, Phase.settle, pull_request=merged)
+    return Command(goto="settle")
+
+
+async def _stay_open(ctx: Context, project: Project, reason: str | None) -> Command[Any]:
+    """Leave the pull request to people; a review or a push wakes Maestro again."""
+    waiting = await ctx.move(project, Phase.deliver, status=ProjectStatus.open, reason=reason, finished_at=ctx.clock())
+    await ctx.relabel(project, project.settings.labels.done)
+    await ctx.announce(waiting)
+    return WAIT

@@ -1,0 +1,109 @@
+"""Give out the tasks whose dependencies are met, and go on when all of them are done."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from app.domain.ports import Clone
+from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.task import Task, TaskStatus, topological_order
+from app.errors import MergeConflict
+from workers.maestro.context import WAIT, Context, State
+
+
+async def dispatch(_: State, runtime: Runtime[Context]) -> Command[Literal["integrate", "escalate", "__end__"]]:
+    """Send each task that can begin to its agent; integrate when all are completed, escalate when one failed."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    tasks = await ctx.records.tasks()
+    if all(task.status is TaskStatus.completed for task in tasks):
+        await ctx.move(project, Phase.integrate, status=ProjectStatus.verifying)
+        return Command(goto="integrate")
+    failed = [task for task in tasks if task.status is TaskStatus.failed]
+    under_way = any(task.status in {TaskStatus.ready, TaskStatus.running} for task in tasks)
+    if failed and not under_way:
+        return await ctx.escalate(project, _failures(failed))
+    starting = [] if failed else await _start(ctx, project, tasks)
+    if starting:
+        messages = [ctx.task_message(task) for task in starting]
+        await ctx.records.write(*starting, *messages)
+    await ctx.announce(project)
+    return WAIT
+
+
+def _failures(failed: Sequence[Task]) -> str:
+    """Say which tasks could not be done, and why."""
+    return "\n\n".join(
+        f"Task {task.key}, {task.title}: {task.result.failure if task.result else 'it failed'}" for task in failed
+    )
+
+
+async def _start(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[Task]:
+    """Return the tasks that can begin, each based on the work that it depends on, most urgent first."""
+    clone = await ctx.clone(project)
+    can_begin = sorted(startable(tasks), key=lambda task: -task.priority)
+    return [
+        task.model_copy(update={"status": TaskStatus.ready, "base_sha": await _base(clone, project, task, tasks)})
+        for task in can_begin
+    ]
+
+
+def startable(tasks: Sequence[Task]) -> list[Task]:
+    """Return the pending tasks whose dependencies are completed."""
+    done = {task.id for task in tasks if task.status is TaskStatus.completed}
+    return [task for task in tasks if task.status is TaskStatus.pending and done.issuperset(task.dependencies)]
+
+
+async def _base(clone: Clone, project: Project, task: Task, tasks: Sequence[Task]) -> str:
+    """Return the commit that the task starts from: what it was sent back to, or base and dependencies."""
+    if task.base_sha:
+        return task.base_sha
+    needed = dependencies_of(task, tasks)
+    return (await combine(clone, project.base_sha or "", needed))[0]
+
+
+def dependencies_of(task: Task, tasks: Sequence[Task]) -> list[Task]:
+    """Return everything that the task depends on, directly or not, in the order in which it is merged."""
+    by_id = {other.id: other for other in tasks}
+    needed, queue = set(), list(task.dependencies)
+    while queue:
+        identity = queue.pop()
+        if identity not in needed:
+            needed.add(identity)
+            queue += by_id[identity].dependencies
+    return [other for other in in_order(tasks) if other.id in needed]
+
+
+def in_order(tasks: Sequence[Task]) -> list[Task]:
+    """Return the tasks so that each follows its dependencies."""
+    by_id = {str(task.id): task for task in tasks}
+    order = topological_order({str(task.id): [str(need) for need in task.dependencies] for task in tasks})
+    return [by_id[identity] for identity in order]
+
+
+class Conflict(Exception):
+    """A task's work doesn't merge with what came before it."""
+
+    def __init__(self, task: Task, onto: str, paths: tuple[str, ...]) -> None:
+        """Name the task, the commit that it was to be merged into, and the paths in conflict."""
+        super().__init__(f"{task.key} conflicts in {', '.join(paths)}")
+        self.task, self.onto, self.paths = task, onto, paths
+
+
+async def combine(clone: Clone, base: str, tasks: Sequence[Task]) -> tuple[str, list[str]]:
+    """Merge the tasks' commits onto `base` one after the other; return the last commit and one for each task.
+
+    Raises `Conflict` naming the first task that doesn't fit.
+    """
+    head, steps = base, []
+    for task in tasks:
+        commit = task.result.commit if task.result else None
+        if commit:
+            try:
+                head = await clone.merge(head, commit, f"Merge {task.key}: {task.title}")
+            except MergeConflict as conflict:
+                raise Conflict(task, head, conflict.paths) from conflict
+        steps.append(head)
+    return head, steps

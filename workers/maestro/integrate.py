@@ -1,0 +1,104 @@
+"""Bring the tasks' work together and judge the combination; what breaks it goes back to its agent."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from app.domain.checks import CheckResult
+from app.domain.ports import Checked, Clone, Judgement, Memory
+from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.task import Task, TaskStatus
+from workers import feedback
+from workers.maestro.context import Context, State
+from workers.maestro.dispatch import Conflict, combine, in_order
+
+MOST_ROUNDS = 3  # how often a project sends work back before a person is asked
+
+
+async def integrate(_: State, runtime: Runtime[Context]) -> Command[Literal["verify", "dispatch", "escalate"]]:
+    """Merge the tasks' branches in dependency order; a task that conflicts is sent back to fit in."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    tasks = await ctx.records.tasks()
+    clone = await ctx.clone(project)
+    if len(tasks) > 1 and ctx.policy.push_task_branches:
+        await clone.fetch()  # the tasks may have been done on other machines
+    try:
+        head = (await combine(clone, project.base_sha or "", in_order(tasks)))[0]
+    except Conflict as conflict:
+        memory = Memory("conflict", str(conflict), {"task": conflict.task.key, "onto": conflict.onto}, ctx.clock())
+        reason = feedback.of_conflict(conflict.paths)
+        return await send_back(ctx, project, conflict.task, conflict.onto, reason, memory)
+    await ctx.move(project, Phase.verify, head_sha=head, status=ProjectStatus.verifying)
+    return Command(goto="verify")
+
+
+async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review", "dispatch", "escalate"]]:
+    """Run the four checkpoints on the combination; when it is red, find the task that made it so."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    tasks = await ctx.records.tasks()
+    clone = await ctx.clone(project)
+    results = await _known(ctx, project, tasks)
+    if not results:
+        judgement = await judge(ctx, clone, project, project.head_sha or "")
+        results = list(judgement.results)
+        await ctx.records.write(*(Checked(project.head_sha or "", result, None, 1) for result in results))
+    failed = [result for result in results if result.conclusion == "failed"]
+    if not failed:
+        await ctx.move(project, Phase.review)
+        return Command(goto="review")
+    culprit, onto = await _culprit(ctx, clone, project, tasks)
+    return await send_back(ctx, project, culprit, onto, feedback.of_checks(failed))
+
+
+async def _known(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[CheckResult]:
+    """Return the only task's own results: its commit is the combination, judged against the same base."""
+    if len(tasks) != 1 or tasks[0].base_sha != project.base_sha:
+        return []
+    return await ctx.records.checks(project.head_sha or "")
+
+
+async def judge(ctx: Context, clone: Clone, project: Project, commit: str) -> Judgement:
+    """Run the four checkpoints on a commit, against the project's base."""
+    name = f"{project.id.hex[:12]}-verify"
+    async with clone.worktree(name, project.base_sha or "", at=commit) as tree:
+        bench = ctx.checkers.bench(clone, tree, project.settings.checkpoints, project.settings.setup)
+        return Judgement(tuple(await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())))
+
+
+async def _culprit(ctx: Context, clone: Clone, project: Project, tasks: Sequence[Task]) -> tuple[Task, str]:
+    """Bisect the merges; return the first task that turns the combination red, and the commit before it."""
+    ordered = in_order(tasks)
+    steps = (await combine(clone, project.base_sha or "", ordered))[1]
+    low, high = 0, len(steps) - 1  # the last one is known to be red
+    while low < high:
+        middle = (low + high) // 2
+        judgement = await judge(ctx, clone, project, steps[middle])
+        if any(result.conclusion == "failed" for result in judgement.results):
+            high = middle
+        else:
+            low = middle + 1
+    before = steps[high - 1] if high else project.base_sha or ""
+    return ordered[high], before
+
+
+async def send_back(ctx: Context, project: Project, task: Task, onto: str, reason: str, *facts: Memory) -> Command[Any]:
+    """Give a task back to its agent with the reason, on top of what it has to fit with; bounded."""
+    if project.rounds >= MOST_ROUNDS:
+        text = f"The parts of this work don't fit together after {MOST_ROUNDS} rounds.\n\n{reason}"
+        return await ctx.escalate(project, text, *facts)
+    again = task.model_copy(
+        update={
+            "status": TaskStatus.pending,
+            "round": task.round + 1,
+            "feedback": (*task.feedback, reason),
+            "base_sha": onto,
+            "completed_at": None,
+        }
+    )
+    await ctx.move(project, Phase.dispatch, again, *facts, rounds=project.rounds + 1, status=ProjectStatus.building)
+    return Command(goto="dispatch")

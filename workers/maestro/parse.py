@@ -1,0 +1,108 @@
+"""Read the issue: what it asks for becomes requirements, or questions back."""
+
+import asyncio
+import hashlib
+import re
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from app.domain.ports import Clone, Issue, Step
+from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.repository_settings import PATH, RepositorySettings, SettingsError, parse_settings
+from app.domain.requirements import ParsedIssue
+from app.errors import BadAnswer, NotFound
+from app.github import render
+from workers.agents.prompts import prompt_for
+from workers.maestro.context import WAIT, Context, State
+
+FEWEST_WORDS = 3  # a title of fewer, without a body, asks for nothing
+EMPTY_REPOSITORY = (
+    "This repository is empty, so there is nothing to branch from. "
+    "Push a first commit (a README is enough), then label the issue again."
+)
+UNREADABLE_ISSUE = (
+    "The model gave no usable reading of this issue. Say in it what should be different afterwards and how one can "
+    "tell, then label it again."
+)
+STANDARD_QUESTIONS = (
+    "What should be different once this is done?",
+    "How can one tell that it works: an example, a command and what it prints, a test?",
+)
+
+
+async def parse(_: State, runtime: Runtime[Context]) -> Command[Literal["plan", "escalate", "cancel", "__end__"]]:
+    """Turn the issue and its comments into requirements, ask what is missing, or say why it can't be done."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    try:
+        issue, info = await asyncio.gather(ctx.forge.issue(project.issue_number), ctx.forge.info())
+    except NotFound:
+        await ctx.move(project, Phase.cancel, reason="The issue is gone.")
+        return Command(goto="cancel")
+    if info.archived:
+        return await ctx.escalate(project, "The repository is archived: nothing can be pushed to it.")
+    clone = await ctx.clone(project)
+    await clone.fetch()
+    base = await clone.head(info.default_branch)
+    if base is None:
+        return await ctx.escalate(
+            project,
+            "This repository is empty, so there is nothing to branch from. Push a first commit (a README is enough).",
+        )
+    settings, problems = await _settings(clone, base)
+    project = await ctx.move(
+        project, Phase.parse, title=issue.title, base_branch=info.default_branch, base_sha=base,
+        settings=settings, notes=problems, budget_usd=min(project.budget_usd, settings.budget or project.budget_usd),
+    )  # fmt: skip
+    ctx.prepare_ahead(clone, project)
+    await ctx.announce(project)
+    await ctx.relabel(project, settings.labels.working)
+    parsed = await _read(ctx, project, issue)
+    if parsed is None:
+        return await ctx.escalate(project, UNREADABLE_ISSUE)
+    if not parsed.requirements:
+        return await _ask(ctx, project, parsed.questions or STANDARD_QUESTIONS)
+    await ctx.move(project, Phase.plan, status=ProjectStatus.planning, requirements=parsed.requirements, reason=None)
+    return Command(goto="plan")
+
+
+async def _settings(clone: Clone, base: str) -> tuple[RepositorySettings, tuple[str, ...]]:
+    """Read `.github/aurora.yml`; what is wrong with it becomes notes, and the defaults are in force."""
+    text = await clone.read(base, PATH)
+    if text is None:
+        return RepositorySettings(), ()
+    try:
+        return parse_settings(text.decode(errors="replace")), ()
+    except SettingsError as error:
+        return RepositorySettings(), tuple(f"`{PATH}` is not in force: {line}" for line in error.problems)
+
+
+async def _read(ctx: Context, project: Project, issue: Issue) -> ParsedIssue | None:
+    """Ask the model what the issue wants; None when it gave no usable answer."""
+    comments = await ctx.comments_of_writers(project)
+    if not comments and not issue.body.strip() and len(re.findall(r"\w+", issue.title)) < FEWEST_WORDS:
+        return ParsedIssue()
+    prompt = prompt_for(
+        Step.parse,
+        title=issue.title,
+        body=issue.body,
+        comments="\n\n".join(f"{comment.author}:\n{comment.body}" for comment in comments),
+    )
+    scope = f"parse.{hashlib.sha256(prompt.user.encode()).hexdigest()[:12]}"  # another text is another question
+    try:
+        return await ctx.thinker.answer(ctx.call(Step.parse, scope), ctx.journal, ParsedIssue, prompt)
+    except BadAnswer:
+        return None
+
+
+async def _ask(ctx: Context, project: Project, questions: tuple[str, ...]) -> Command[Any]:
+    digest = hashlib.sha256("\n".join(questions).encode()).hexdigest()[:12]
+    await ctx.comment_once(project, "questions", digest, render.questions(project, questions))
+    waiting = await ctx.move(
+        project, Phase.parse, status=ProjectStatus.waiting, reason="It waits for answers to its questions."
+    )
+    await ctx.relabel(project, project.settings.labels.waiting)
+    await ctx.announce(waiting)
+    return WAIT

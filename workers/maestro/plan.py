@@ -1,0 +1,138 @@
+"""Make the plan: requirements become a graph of tasks, each with a role and a footprint."""
+
+import re
+from typing import Literal
+from uuid import uuid5
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from app.domain.plan import Plan, PlannedTask, check_plan
+from app.domain.ports import Step
+from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.repository_settings import PlanApproval
+from app.domain.task import PlanError, Task, serialise_overlaps
+from app.errors import BadAnswer
+from app.github import render
+from workers.agents.prompts import prompt_for
+from workers.agents.roster import assign
+from workers.codegen.repository_map import repository_map
+from workers.feedback import criteria
+from workers.maestro.context import WAIT, Context, State
+
+TRIES = 3  # how often a plan that can't be carried out is sent back
+LARGE = 3  # a plan of more tasks is large
+MAP_TOKENS = 1500
+APPROVE_COMMAND = render.Command("/aurora approve", "start the work as planned")
+APPROVE = re.compile(r"^/aurora\s+approve\b", re.MULTILINE)
+
+
+async def plan(_: State, runtime: Runtime[Context]) -> Command[Literal["approve"]]:
+    """Ask for a plan until it can be carried out; without one, the whole is one task."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    wanted = await _plan(ctx, project)
+    notes = project.notes
+    if wanted is None:
+        wanted = whole(project)
+        notes = (*notes, "No usable plan came from the model, so all requirements were given to one agent.")
+    tasks = lay_out(project, wanted, ctx)
+    await ctx.move(project, Phase.approve, *tasks, notes=notes)
+    return Command(goto="approve")
+
+
+async def _plan(ctx: Context, project: Project) -> Plan | None:
+    clone = await ctx.clone(project)
+    requirements = criteria(project.requirements)
+    code = await repository_map(clone, project.base_sha or "", requirements, (), MAP_TOKENS)
+    refusal = ""
+    for attempt in range(TRIES):
+        prompt = prompt_for(Step.plan, requirements=requirements, map=code, refusal=refusal)
+        try:
+            answer = await ctx.thinker.answer(ctx.call(Step.plan, f"plan.{attempt}"), ctx.journal, Plan, prompt)
+            check_plan(answer, tuple(item.id for item in project.requirements))
+            return answer
+        except BadAnswer:
+            return None
+        except PlanError as error:
+            refusal = str(error)
+    return None
+
+
+def whole(project: Project) -> Plan:
+    """Return the plan of one task that does everything."""
+    task = PlannedTask(
+        key="t1",
+        title=project.title[:200] or "Do what the issue asks",
+        description="Meet all requirements.",
+        requirements=tuple(item.id for item in project.requirements),
+    )
+    return Plan(tasks=(task,))
+
+
+def lay_out(project: Project, wanted: Plan, ctx: Context) -> list[Task]:
+    """Return the tasks with ids, roles, branches, and the order that their footprints demand."""
+    planned = wanted.tasks
+    order = serialise_overlaps(wanted.nodes())
+    keys = {task.key: f"t{number}" for number, task in enumerate(planned, 1)}
+    identity = {key: uuid5(project.id, name) for key, name in keys.items()}
+    return [
+        Task(
+            id=identity[task.key],
+            project_id=project.id,
+            key=keys[task.key],
+            title=task.title,
+            description=task.description,
+            assigned_agent=assign(task.kind, task.footprint, task.title),
+            dependencies=tuple(identity[key] for key in order[task.key]),
+            priority=task.priority,
+            footprint=tuple(task.footprint),
+            requirements=tuple(task.requirements),
+            branch=branch(project, keys[task.key], task.title, alone=len(planned) == 1),
+            created_at=ctx.clock(),
+        )
+        for task in planned
+    ]
+
+
+def branch(project: Project, key: str, title: str, *, alone: bool) -> str:
+    """Return the feature branch of a task; the only task of a project works on the integration branch itself."""
+    if alone:
+        return project.branch
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in title.lower()).split()
+    return f"{project.branch}-{key}-{'-'.join(words)[:40].strip('-') or 'task'}"
+
+
+async def approve(_: State, runtime: Runtime[Context]) -> Command[Literal["dispatch", "__end__"]]:
+    """Wait for a person's word on the plan where the repository wants one."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    tasks = await ctx.records.tasks()
+    if needs_approval(project, len(tasks)) and not await _approved(ctx, project):
+        await ctx.comment_once(project, "plan", "", render.plan(project, tasks, [APPROVE_COMMAND]))
+        waiting = await ctx.move(
+            project, Phase.approve, status=ProjectStatus.waiting, reason="It waits for approval of the plan."
+        )
+        await ctx.relabel(project, project.settings.labels.waiting)
+        await ctx.announce(waiting)
+        return WAIT
+    await ctx.move(project, Phase.dispatch, status=ProjectStatus.building, reason=None)
+    return Command(goto="dispatch")
+
+
+async def _approved(ctx: Context, project: Project) -> bool:
+    """Tell whether somebody with write permission has said so since the plan was shown."""
+    if project.status is not ProjectStatus.waiting:
+        return False
+    return any(APPROVE.search(comment.body) for comment in await ctx.comments_of_writers(project))
+
+
+def needs_approval(project: Project, tasks: int) -> bool:
+    """Tell whether the repository wants to see such a plan first."""
+    match project.settings.plan_approval:
+        case PlanApproval.always:
+            return True
+        case PlanApproval.large:
+            return tasks > LARGE
+        case PlanApproval.never:
+            return False

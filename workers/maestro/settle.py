@@ -1,0 +1,92 @@
+"""Bring a project to its end: merged, handed to a person, or cancelled; and say so."""
+
+import asyncio
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from app.domain.messages import AgentMessage
+from app.domain.ports import Revoked
+from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.task import Task, TaskStatus
+from app.errors import NotFound
+from app.github import render
+from workers.maestro.context import WAIT, Context, State
+
+
+async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
+    """Close the issue, label it, and remove the branches, whose commits are in the base now."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    tasks = await ctx.records.tasks()
+    issue = await ctx.forge.issue(project.issue_number)
+    if issue.state == "open":
+        await ctx.forge.close_issue(project.issue_number)
+    branches = {project.branch, *(task.branch for task in tasks if task.result and task.result.commit)}
+    await asyncio.gather(
+        ctx.relabel(project, project.settings.labels.done),
+        *(ctx.forge.delete_branch(branch) for branch in sorted(branches)),
+    )
+    done = await ctx.move(project, Phase.done, status=ProjectStatus.merged, reason=None, finished_at=ctx.clock())
+    await ctx.announce(done)
+    return WAIT
+
+
+async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
+    """Ask the person who labelled the issue: what was tried, what was learned, how to go on."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    tasks = await ctx.records.tasks()
+    round_ = f"{project.rounds}.{sum(task.round for task in tasks)}"
+    body = render.escalation(project, tasks, commands=(), repository_url=ctx.url(project), logs=ctx.policy.public_url)
+    await ctx.comment_once(project, "escalation", round_, body)
+    await ctx.relabel(project, project.settings.labels.escalated)
+    stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
+    ended = await ctx.move(
+        project, Phase.done, *stopped, Revoked(tuple(task.id for task in stopped)),
+        status=ProjectStatus.escalated, finished_at=ctx.clock(),
+    )  # fmt: skip
+    await ctx.announce(ended)
+    return WAIT
+
+
+async def cancel(_: State, runtime: Runtime[Context]) -> Command[Literal["settle", "__end__"]]:
+    """Stop every agent at once; the branches stay, since their work was not merged."""
+    ctx = runtime.context
+    project = await ctx.records.project()
+    tasks = await ctx.records.tasks()
+    if await _merged_meanwhile(ctx, project):
+        await ctx.move(project, Phase.settle)
+        return Command(goto="settle")
+    stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
+    ended = await ctx.move(
+        project, Phase.done, *stopped, Revoked(tuple(task.id for task in stopped)),
+        status=ProjectStatus.cancelled, finished_at=ctx.clock(),
+    )  # fmt: skip
+    try:
+        await ctx.relabel(project, None)
+        await ctx.announce(ended)
+    except NotFound:
+        return WAIT  # the issue is gone, and nobody is left to tell
+    return WAIT
+
+
+async def _merged_meanwhile(ctx: Context, project: Project) -> bool:
+    """Tell whether a person merged the pull request, which closes the issue too."""
+    if project.pull_request is None:
+        return False
+    return (await ctx.forge.pull_request(project.pull_request.number)).merged
+
+
+def stop(task: Task, ctx: Context) -> Task:
+    """Return the task as cancelled now."""
+    return task.model_copy(update={"status": TaskStatus.cancelled, "completed_at": ctx.clock()})
+
+
+def cancelled_by(messages: list[AgentMessage]) -> str | None:
+    """Return why the project is to be cancelled, if one of the messages says so."""
+    for message in messages:
+        if message.payload.get("event") == "cancelled":
+            return str(message.payload.get("why", "It was cancelled."))
+    return None

@@ -1,0 +1,104 @@
+"""The worker process: two arq workers in one loop, for tasks and for everything quick, and the reconciler."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from arq.connections import ArqRedis
+from arq.worker import Worker as ArqWorker
+from arq.worker import func
+
+from app import queue as names
+from app.settings import Settings
+from workers.wiring import Worker, open_worker
+
+log = logging.getLogger(__name__)
+
+QUICK_JOBS = 16  # deliveries and Maestro's moves at a time
+JOB_TIMEOUT = 6 * 3600  # seconds; what hangs is ended by its own limits long before
+POLL = 0.05  # seconds between looks at the queue
+RECONCILE = 3.0  # seconds between looks for what nobody handles
+OVERDUE = 2.0  # seconds after which a ring counts as lost
+DRAIN = 20.0  # seconds that running jobs get to reach a saved point after SIGTERM
+
+Ctx = dict[str, Any]
+
+
+async def handle_delivery(ctx: Ctx, guid: str) -> None:
+    """Act upon a stored delivery."""
+    await ctx["worker"].intake.handle(guid)
+
+
+async def advance(ctx: Ctx, project: str, _message: str) -> None:
+    """Move a project."""
+    await ctx["worker"].jobs.advance(UUID(project))
+
+
+async def run_task(ctx: Ctx, task: str, _message: str) -> None:
+    """Do a round of a task."""
+    await ctx["worker"].jobs.run_task(UUID(task))
+
+
+async def work(settings: Settings, ready_file: Path | None = None) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is under way."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_worker(settings) as worker:
+        redis = worker.queue.redis
+        quick = _arq(worker, redis, names.QUEUE, [handle_delivery, advance], QUICK_JOBS)
+        tasks = _arq(worker, redis, names.TASK_QUEUE, [run_task], settings.task_slots)
+        running = [asyncio.create_task(arq.async_run()) for arq in (quick, tasks)]
+        running.append(asyncio.create_task(reconcile(worker)))
+        if ready_file:
+            await asyncio.to_thread(ready_file.touch)
+        log.info("worker ready", extra={"task_slots": settings.task_slots})
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+        await _drain((quick, tasks), running)
+
+
+def _arq(worker: Worker, redis: ArqRedis, queue: str, jobs: list[Any], most: int) -> ArqWorker:
+    """Return an arq worker; a job that died is rung for again by the reconciler, not by arq."""
+    return ArqWorker(
+        functions=[func(job, max_tries=1, keep_result=0) for job in jobs],
+        queue_name=queue,
+        redis_pool=redis,
+        ctx={"worker": worker},
+        max_jobs=most,
+        job_timeout=JOB_TIMEOUT,
+        keep_result=0,
+        poll_delay=POLL,
+        handle_signals=False,
+        allow_abort_jobs=False,
+        job_serializer=names.serialize,
+        job_deserializer=names.deserialize,
+    )
+
+
+async def _drain(workers: tuple[ArqWorker, ...], running: list[asyncio.Task[None]]) -> None:
+    """Take no new jobs, let running ones end or cancel them; their messages stay, so nothing is lost."""
+    for task in running:
+        task.cancel()
+    jobs = [job for worker in workers for job in worker.tasks.values()]
+    if jobs:
+        _, late = await asyncio.wait(jobs, timeout=DRAIN)
+        for job in late:
+            job.cancel()
+    await asyncio.gather(*running, *jobs, return_exceptions=True)
+
+
+async def reconcile(worker: Worker) -> None:
+    """Ring again, for ever, for what is stored and handled by nobody."""
+    while True:
+        await asyncio.sleep(RECONCILE)
+        try:
+            for guid, ring in await worker.inbox.overdue(OVERDUE):
+                await worker.queue.delivery(guid, ring)
+            for message in await worker.mailbox.overdue(OVERDUE):
+                await worker.queue.work(message.id, message.message_type, message.subject, message.ring)
+        except Exception:
+            log.warning("the reconciler could not look", exc_info=True)

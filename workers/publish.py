@@ -1,0 +1,50 @@
+"""What both Maestro and the code generation show on GitHub: branches and check runs, each once."""
+
+import asyncio
+from collections.abc import Sequence
+
+from app.domain.checks import CheckResult
+from app.domain.ports import CheckRun, Clock, Clone, Effects, Forge, Outcome
+from app.domain.project import Project
+from app.github import checks
+
+
+async def push_once(effects: Effects, clone: Clone, commit: str, branch: str, expected: str | None) -> None:
+    """Make the branch point to the commit; raises `PushRejected` when somebody else moved it."""
+
+    async def act() -> Outcome:
+        await clone.push(commit, branch, expected)
+        return {"commit": commit}
+
+    async def find() -> Outcome | None:
+        return None  # pushing what is there already changes nothing
+
+    await effects.once(f"push.{branch}.{commit}", act, find)
+
+
+async def publish_checks(
+    effects: Effects, forge: Forge, commit: str, base: str, results: Sequence[CheckResult]
+) -> None:
+    """Make a check run of each result; a result that was found against another base gets its own."""
+    runs = [checks.check_run(result, commit, _external_id(result, base)) for result in results]
+    await asyncio.gather(*(_publish(effects, forge, run) for run in runs))
+
+
+def _external_id(result: CheckResult, base: str) -> str:
+    return f"{result.checkpoint}.{base[:12]}"
+
+
+async def publish_review(effects: Effects, forge: Forge, commit: str, project: Project, clock: Clock) -> None:
+    """Make a check run of the code review."""
+    await _publish(effects, forge, checks.review_run(project.review, commit, clock()))
+
+
+async def _publish(effects: Effects, forge: Forge, run: CheckRun) -> None:
+    async def find() -> Outcome | None:
+        found = await forge.find_check(run.head_sha, run.name, run.external_id)
+        return {"id": found} if found is not None else None
+
+    async def act() -> Outcome:
+        return {"id": await forge.create_check(run)}
+
+    await effects.once(f"check.{run.head_sha}.{run.name}.{run.external_id}", act, find)

@@ -1,0 +1,181 @@
+"""The composition root of a worker: everything is made here, once, from the settings."""
+
+import os
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import aiohttp
+
+from app.domain.messages import AgentMessage
+from app.domain.ports import Clock, Forges, Records
+from app.domain.project import Project
+from app.domain.roles import Tier
+from app.domain.task import Task
+from app.github.forges import GitHubForges
+from app.queue import Queue
+from app.queue import connect as connect_queue
+from app.settings import Settings, SetupNetwork, TaskBranches
+from app.storage.deliveries import Inbox
+from app.storage.effects import LeasedEffects
+from app.storage.journal import LeasedJournal
+from app.storage.leases import Leases
+from app.storage.messages import Mailbox
+from app.storage.pool import Lease, Pool, connect
+from app.storage.records import LeasedRecords, subject_of
+from app.web.events import Reading
+from workers.agents.crew import Agents
+from workers.checkpoints.suite import Checkers
+from workers.codegen import graph as codegen
+from workers.codegen.saver import open_saver
+from workers.codegen.state import Context as TaskContext
+from workers.intake import Intake, Rules
+from workers.jobs import Jobs
+from workers.llm.ledger import Ledger
+from workers.llm.models import Models
+from workers.llm.thinker import StructuredThinker
+from workers.maestro.context import Context as MaestroContext
+from workers.maestro.context import Policy
+from workers.sandbox.detect import detect
+from workers.workspace.mirror import Clones
+
+
+def utc_now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Worker:
+    """A worker's jobs, and what the reconciler looks at."""
+
+    jobs: Jobs
+    intake: Intake
+    inbox: Inbox
+    mailbox: Mailbox
+    queue: Queue
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Makes what a job works with."""
+
+    pool: Pool
+    queue: Queue
+    forges: Forges
+    clones: Clones
+    checkers: Checkers
+    agents: Agents
+    thinker: StructuredThinker
+    graph: codegen.Graph
+    policy: Policy
+    clock: Clock
+
+    def records(self, lease: Lease, project_id: UUID) -> Records:
+        """Return the rows of a project, writable under the lease."""
+        return LeasedRecords(self.pool, lease, project_id, self.ring)
+
+    async def ring(self, message: AgentMessage) -> None:
+        """Announce a message."""
+        await self.queue.message(message, subject_of(message))
+
+    def maestro(self, lease: Lease, records: Records, project: Project) -> MaestroContext:
+        """Return what Maestro's nodes work with."""
+        return MaestroContext(
+            project_id=project.id,
+            records=records,
+            effects=LeasedEffects(self.pool, lease, project.id),
+            journal=LeasedJournal(self.pool, lease, project.id),
+            forge=self.forges.of(project.repository),
+            clones=self.clones,
+            checkers=self.checkers,
+            thinker=self.thinker,
+            clock=self.clock,
+            policy=self.policy,
+        )
+
+    async def build(self, lease: Lease, records: Records, project: Project, task: Task) -> None:
+        """Do a round of a task in a worktree of its own."""
+        clone = await self.clones.of(project.repository)
+        base = task.base_sha or project.base_sha or ""
+        async with clone.worktree(f"{task.id.hex[:12]}-{task.round}", base) as tree:
+            settings = project.settings
+            context = TaskContext(
+                project=project,
+                task=task,
+                worktree=tree,
+                bench=self.checkers.bench(clone, tree, settings.checkpoints, settings.setup),
+                clone=clone,
+                agent=self.agents.of(task.assigned_agent, settings.protected_paths),
+                thinker=self.thinker,
+                journal=LeasedJournal(self.pool, lease, project.id),
+                records=records,
+                effects=LeasedEffects(self.pool, lease, project.id),
+                forge=self.forges.of(project.repository),
+                clock=self.clock,
+                push=self.policy.push_task_branches or task.branch == project.branch,
+                public_url=self.policy.public_url,
+            )
+            await codegen.run(self.graph, context)
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
+    """Connect everything that a worker needs; raises `ConfigurationError` naming what is missing."""
+    async with AsyncExitStack() as stack:
+        pool = await connect(settings.database(), size=settings.task_slots + 4)
+        stack.push_async_callback(pool.close)
+        queue = connect_queue(settings.redis())
+        stack.push_async_callback(queue.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        forges = GitHubForges(
+            session,
+            app_id=settings.app_id(),
+            private_key=settings.private_key(),
+            api_url=settings.github_api_url,
+            web_url=settings.github_web_url,
+            clock=utc_now,
+        )
+        identity = await forges.identity()
+        clones = Clones(settings.data_dir, forges)
+        tiers = {
+            Tier.planner: settings.model_planner,
+            Tier.coder: settings.model_coder,
+            Tier.reviewer: settings.model_reviewer,
+        }
+        models = Models(
+            settings.model or "", {tier: name for tier, name in tiers.items() if name}, settings.model_prices
+        )
+        ledger = Ledger(random.random)
+        thinker = StructuredThinker(models, ledger)
+        saver = await stack.enter_async_context(open_saver(settings.database(), settings.task_slots))
+        checkers = Checkers(
+            await detect(settings.sandbox),
+            settings.data_dir,
+            utc_now,
+            network_allowed=settings.setup_network is SetupNetwork.allow,
+        )
+        policy = Policy(
+            merge=settings.merge,
+            push_task_branches=settings.task_branches is TaskBranches.pushed,
+            app_login=identity.login,
+            public_url=settings.public_url,
+            web_url=settings.github_web_url,
+        )
+        agents = Agents(models, ledger)
+        bench = Bench(pool, queue, forges, clones, checkers, agents, thinker, codegen.build(saver), policy, utc_now)
+        inbox, mailbox = Inbox(pool), Mailbox(pool)
+        leases = Leases(pool, f"{socket.gethostname()}:{os.getpid()}")
+        rules = Rules(
+            Reading(settings.trigger_label, settings.repositories),
+            frozenset(settings.allowed_bots),
+            settings.budget,
+            settings.paused,
+        )
+        jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
+        intake = Intake(inbox, forges, forges.identity, bench.ring, utc_now, rules)
+        yield Worker(jobs, intake, inbox, mailbox, queue)
