@@ -8,6 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.faults import Faults
+from hub.rest.apps import agree
 from hub.rest.call import LONGEST_BODY, Call, Reply, Route, guard, read_body
 from hub.rest.routes import ALL
 from hub.services import accounts
@@ -59,6 +61,7 @@ def build(hub: Hub, faults: Faults) -> web.Application:
         endpoint = _endpoint(hub, limits, route)
         for prefix in ("", GHES):
             app.router.add_route(route.method, prefix + route.pattern, endpoint)
+    app.router.add_post("/settings/apps/new", partial(agree, hub))
     git_http.add_routes(app, hub)
     for prefix in ("/repos", "/app", "/user", "/users", GHES):
         app.router.add_route("*", prefix + "/{rest:.*}", _endpoint(hub, limits, Route("* *", _nowhere, "")))

@@ -148,4 +148,4 @@ async def agree(hub: Hub, request: web.Request) -> web.StreamResponse:
         return web.Response(status=422, text=html.escape(f"The manifest can't be used: {error}"))
     code = apps.remember_manifest(hub, json.dumps(json.loads(str(form["manifest"]))))
     query = urlencode({"code": code, **({"state": request.query["state"]} if "state" in request.query else {})})
-    return web.HTTPFound(f"{manifest.redirect_url or '/'}?{query}")
+    raise web.HTTPFound(f"{manifest.redirect_url or '/'}?{query}")
