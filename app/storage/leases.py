@@ -37,9 +37,9 @@ class Leases:
         beats = asyncio.create_task(self._keep_beating(lease, body, lost))
         try:
             yield lease
-        except asyncio.CancelledError:
-            if lost.is_set():
-                body.uncancel()
+        except BaseException:
+            # Whatever the block made of the cancellation; one from elsewhere, on top of it, goes on.
+            if lost.is_set() and body.uncancel() == 0:
                 raise LeaseLost(f"Another worker has taken over {subject}.") from None
             raise
         finally:

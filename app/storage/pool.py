@@ -17,9 +17,11 @@ from app.errors import LeaseLost
 if TYPE_CHECKING:
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
+    Raw = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.pool.PoolConnectionProxy
     Pool = asyncpg.Pool
+    Raw = asyncpg.Connection
 
 COMMAND_TIMEOUT = 30.0  # seconds
 
@@ -40,17 +42,22 @@ async def connect(dsn: str, size: int = 10) -> Pool:
     )
 
 
-async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _prepare(connection: Raw) -> None:
     await connection.set_type_codec("jsonb", encoder=_encode, decoder=json.loads, schema="pg_catalog")
+    await connection.set_type_codec("text", encoder=storable, decoder=str, schema="pg_catalog")
 
 
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
+def storable(text: str) -> str:
+    """Return a text that PostgreSQL takes: it stores neither NUL nor half a surrogate pair, and models write both."""
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _encode(value: Any) -> str:
-    """Return JSON that PostgreSQL takes: it stores neither NUL nor half a surrogate pair."""
-    text = json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
-    return NUL.sub("\\1\\\\ufffd", text)
+    return storable(NUL.sub("\\1\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False)))
 
 
 @cache

@@ -11,7 +11,7 @@ from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.task import Task
 from app.storage import rows
-from app.storage.pool import Connection, Lease, Pool, fenced, sql
+from app.storage.pool import Connection, Lease, Pool, fenced, sql, storable
 
 Ring = Callable[[AgentMessage], Awaitable[None]]
 
@@ -96,15 +96,13 @@ class LeasedRecords:
             sql("results.save_check"), uuid4(), self._project_id, checked.task_id, checked.attempt,
             checked.commit, result.checkpoint, result.conclusion, result.title, result.summary,
             [finding.model_dump(mode="json") for finding in result.findings],
-            result.log.replace("\0", ""), result.started_at, result.completed_at,
+            result.log, result.started_at, result.completed_at,
         )  # fmt: skip
 
     async def _write_memory(self, connection: Connection, memory: Memory) -> None:
-        project = await self.project()
-        identity = uuid5(self._project_id, f"{memory.kind}:{memory.content}")
+        identity = uuid5(self._project_id, storable(f"{memory.kind}:{memory.content}"))
         await connection.execute(
-            sql("results.remember"), identity, self._project_id, project.repository.full_name,
-            memory.kind, memory.content, memory.source, memory.at,
+            sql("results.remember"), identity, self._project_id, memory.kind, memory.content, memory.source, memory.at
         )  # fmt: skip
 
 

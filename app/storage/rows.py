@@ -10,6 +10,7 @@ from app.domain.messages import AgentMessage
 from app.domain.ports import ModelCall
 from app.domain.project import Project, Repository
 from app.domain.task import Task
+from app.storage.pool import storable
 
 Row = asyncpg.Record
 
@@ -42,11 +43,15 @@ def task_parameters(value: Task) -> Sequence[Any]:
     """Return the parameters of `tasks.save`."""
     return (
         value.id, value.project_id, value.key, value.title, value.description, value.assigned_agent,
-        value.dependencies, value.status, value.priority, value.footprint, value.requirements,
+        value.dependencies, value.status, value.priority, _texts(value.footprint), _texts(value.requirements),
         value.branch, value.base_sha, value.round, list(value.feedback), value.attempts,
         value.created_at, value.started_at, value.completed_at,
         value.result and value.result.model_dump(mode="json"),
     )  # fmt: skip
+
+
+def _texts(values: Sequence[str]) -> list[str]:
+    return [storable(value) for value in values]  # codecs reach into no arrays
 
 
 def message(row: Row) -> AgentMessage:

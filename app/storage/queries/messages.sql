@@ -1,9 +1,9 @@
 -- Messages: how work moves.
 
 -- name: send
--- Write a message; the same message twice is one.
+-- Write a message; the same message twice is one. It is due by the clock of the store, which all workers share.
 INSERT INTO agent_messages (id, sender, recipient, message_type, payload, timestamp, correlation_id, subject, due_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6::timestamptz + $9 * interval '1 second')
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 second')
 ON CONFLICT (id) DO NOTHING
 
 -- name: pending

@@ -28,5 +28,5 @@ FROM agent_errors WHERE project_id = $1 ORDER BY timestamp
 -- name: remember
 -- Keep something for later attempts and projects.
 INSERT INTO working_memory (id, project_id, repository, kind, content, source, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, $7::timestamptz + interval '30 days')
+SELECT $1, id, repository, $3, $4, $5, $6::timestamptz, $6::timestamptz + interval '30 days' FROM projects WHERE id = $2
 ON CONFLICT (id) DO NOTHING

@@ -1,0 +1,75 @@
+"""The queue is a doorbell: JSON jobs on a real server, one for each ring."""
+
+import json
+from uuid import UUID, uuid4
+
+import pytest
+from arq.jobs import Job
+
+from app import queue
+from app.domain.messages import MessageType
+
+
+@pytest.fixture
+async def doorbell(redis_url: str):
+    opened = queue.connect(redis_url)
+    yield opened
+    await opened.close()
+
+
+async def jobs(doorbell: queue.Queue, name: str) -> list[tuple[str, tuple[object, ...]]]:
+    ids = await doorbell.redis.zrange(name, 0, -1)
+    found = []
+    for job_id in sorted(raw.decode() for raw in ids):
+        job = Job(job_id, doorbell.redis, _queue_name=name, _deserializer=queue.deserialize)
+        info = await job.info()
+        assert info is not None
+        found.append((info.function, tuple(info.args)))
+    return found
+
+
+def test_a_job_is_the_same_after_it_was_written():
+    job = {"f": "advance", "a": ["x", 1], "k": {"ring": None}, "t": 1, "et": 5}
+    assert queue.deserialize(queue.serialize(job)) == job
+
+
+def test_what_is_no_json_is_written_as_words():
+    identity = UUID(int=7)
+    assert queue.deserialize(queue.serialize({"a": [identity]})) == {"a": [str(identity)]}
+
+
+def test_a_pickled_job_is_refused():
+    import pickle
+
+    with pytest.raises((json.JSONDecodeError, UnicodeDecodeError)):
+        queue.deserialize(pickle.dumps({"f": "advance"}))
+
+
+async def test_each_ring_for_a_delivery_is_one_job(doorbell: queue.Queue):
+    for ring in (0, 0, 1, 1, 2):
+        await doorbell.delivery("g1", ring)
+    assert await jobs(doorbell, queue.QUEUE) == [(queue.HANDLE_DELIVERY, ("g1",))] * 3
+
+
+async def test_each_ring_for_a_message_is_one_job(doorbell: queue.Queue):
+    message, subject = uuid4(), uuid4()
+    for ring in (0, 0, 1, 1):
+        await doorbell.work(message, MessageType.CONTEXT, subject, ring)
+    assert await jobs(doorbell, queue.QUEUE) == [(queue.ADVANCE, (str(subject), str(message)))] * 2
+
+
+async def test_tasks_ring_where_workers_with_free_slots_listen(doorbell: queue.Queue):
+    message, subject = uuid4(), uuid4()
+    await doorbell.work(message, MessageType.TASK, subject, 0)
+    assert await jobs(doorbell, queue.TASK_QUEUE) == [(queue.RUN_TASK, (str(subject), str(message)))]
+    assert await jobs(doorbell, queue.QUEUE) == []
+
+
+async def test_a_job_on_the_server_is_json(doorbell: queue.Queue):
+    await doorbell.delivery("g1")
+    raw = await doorbell.redis.get("arq:job:delivery:g1:0")
+    assert json.loads(raw)["f"] == queue.HANDLE_DELIVERY
+
+
+async def test_ping_answers(doorbell: queue.Queue):
+    await doorbell.ping()
