@@ -18,7 +18,7 @@ from app.web.middleware import problem
 log = logging.getLogger(__name__)
 
 STORE_SECONDS = 8.0  # GitHub gives up after ten
-RING_SECONDS = 5.0
+RING_SECONDS = 2.0
 MOST_RINGS = 1000  # under way at a time; the reconciler takes what isn't rung for
 
 _GUID = re.compile(r"[A-Za-z0-9-]{1,64}")

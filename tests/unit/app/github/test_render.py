@@ -168,6 +168,7 @@ def test_without_evidence_a_requirement_names_its_tasks():
 def every_text() -> dict[str, str]:
     one, tasks, results = hostile()
     commands = [render.Command("/aurora retry", "start a new run")]
+    check = check_run(results[0], "a" * 40, "x")
     return {
         "progress": render.progress(one, tasks, NOW, repository_url=URL),
         "plan": render.plan(one, tasks, commands),
@@ -178,7 +179,8 @@ def every_text() -> dict[str, str]:
         "budget": render.out_of_budget(one, commands),
         "pull request": pull_request.body(one, tasks, results, evidence={"REQ-001": [EVIL]}),
         "title": pull_request.title(one),
-        "check": "\n".join([(check := check_run(results[0], "a" * 40, "x")).title, check.summary, check.text]),
+        "check": check.summary + "\n" + check.text,
+        "check's title": check.title,
     }
 
 
@@ -190,7 +192,8 @@ def test_hostile_text_has_no_effect_anywhere(name: str):
     assert "https://evil" not in prose
     assert not re.search(r"closes #1\b", text)
     assert text.count("<!-- aurora:progress") == (name == "progress")
-    assert name == "title" or prose.count("<details>") == prose.count("</details>")  # titles are no HTML
+    if "title" not in name:  # titles aren't Markdown
+        assert prose.count("<details>") == prose.count("</details>")
     assert len(text) <= 65_536
 
 
