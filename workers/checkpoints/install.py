@@ -1,0 +1,352 @@
+"""Builds the environment of a base commit: once per digest of what it declares, before any written code exists."""
+
+import asyncio
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from app.domain.ports import Clone
+from app.domain.sandbox import GIB, Command, Limits, Mount, Network, Outcome, Sandbox
+from app.errors import EnvironmentFailed
+from workers.checkpoints import declarations, interpreters, registry
+from workers.checkpoints.declarations import Needs
+from workers.checkpoints.environment import Environment
+from workers.checkpoints.execution import linked
+from workers.checkpoints.interpreters import UV, Interpreter
+from workers.checkpoints.locks import locked
+from workers.checkpoints.observation import tail
+from workers.checkpoints.reports.lines import plain
+from workers.checkpoints.snapshot import Snapshot
+
+_MARKER = "environment.json"  # written last: without it, a build was cut short
+_FAILURE_COUNTS = 300.0  # seconds
+_PATIENCE = 1800.0  # seconds; for a build by somebody else
+_LIMITS = Limits(
+    seconds=1200, memory=4 * GIB, total_memory=6 * GIB, file=4 * GIB, disk=16 * GIB, temporary=2 * GIB, processes=1024
+)
+_OWN = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
+_PATH_FILE = re.compile(r"^(__editable__|_editable_impl_|easy-install|.*\.egg-link)|\.pth$")
+_MAPPING = re.compile(r"^MAPPING(?::[^=]*)? = (\{.*\})$", re.M)
+
+
+class Environments:
+    """All environments of this machine."""
+
+    def __init__(self, sandbox: Sandbox, home: Path, *, network_allowed: bool) -> None:
+        """Keep them under `home`; without `network_allowed` only what a local index has can be installed."""
+        self._sandbox = sandbox
+        self._home = home
+        self._network = Network.full if network_allowed else Network.none
+        self._known: dict[str, Environment] = {}
+
+    async def of(self, clone: Clone, snapshot: Snapshot, setup: str | None) -> Environment:
+        """Return the environment that a commit declares, built when it isn't there.
+
+        Raises EnvironmentFailed, SandboxUnavailable or Transient.
+        """
+        needs = declarations.read(snapshot, setup)
+        if needs.nothing and not needs.wants_python:
+            return Environment(digest="none", toolchains=_node())
+        if known := self._known.get(needs.digest):
+            return known
+        home = self._home / needs.digest
+        if (found := _stored(home)) is None:
+            async with locked(self._home / "locks" / f"{needs.digest}.lock", _PATIENCE):
+                found = _stored(home)
+                if found is None:
+                    found = await self._build(clone, snapshot, needs, home)
+        self._known[needs.digest] = found
+        return found
+
+    async def _build(self, clone: Clone, snapshot: Snapshot, needs: Needs, home: Path) -> Environment:
+        failure = self._home / f"{needs.digest}.failed"
+        if (sentence := _recent(failure)) is not None:
+            raise EnvironmentFailed(sentence)
+        await asyncio.to_thread(_empty, home)
+        try:
+            built = await Build(self._sandbox, home, needs, self._network).make(clone, snapshot)
+        except EnvironmentFailed as error:
+            failure.write_text(str(error))
+            await asyncio.to_thread(shutil.rmtree, home, True)
+            raise
+        failure.unlink(missing_ok=True)
+        unfinished = home / f"{_MARKER}.new"
+        unfinished.write_text(built.model_dump_json())
+        unfinished.replace(home / _MARKER)
+        return built
+
+
+def _empty(home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+
+
+def _stored(home: Path) -> Environment | None:
+    try:
+        return Environment.model_validate_json((home / _MARKER).read_text())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _recent(failure: Path) -> str | None:
+    """Return why a build failed a short while ago; later, trying again is right."""
+    try:
+        if time.time() - failure.stat().st_mtime < _FAILURE_COUNTS:
+            return failure.read_text()
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _node() -> tuple[Path, ...]:
+    found = shutil.which("node")
+    if found is None:
+        return ()
+    home = Path(found).resolve().parent.parent
+    return () if home.is_relative_to("/usr") else (home,)
+
+
+class Build:
+    """One build of one environment."""
+
+    def __init__(self, sandbox: Sandbox, home: Path, needs: Needs, network: Network) -> None:
+        """Build in the empty directory `home`."""
+        self._sandbox = sandbox
+        self._home = home
+        self._needs = needs
+        self._network = network
+        self._registry = registry.of_this_machine()
+        self._notes: list[str] = []
+
+    async def make(self, clone: Clone, snapshot: Snapshot) -> Environment:
+        """Install everything. Raises EnvironmentFailed."""
+        interpreter = await self._venv() if self._needs.wants_python else None
+        roots: tuple[str, ...] = ()
+        if self._needs.nothing:
+            await self._plain()
+        else:
+            name = f"environment-{self._needs.digest[:12]}"
+            async with clone.worktree(name, snapshot.commit) as checkout:
+                await self._install(checkout.path)
+                roots = await asyncio.to_thread(detach, self._home / "venv", checkout.path)
+        for left in (".cache", ".npm"):
+            await asyncio.to_thread(shutil.rmtree, self._home / left, True)
+        return Environment(
+            digest=self._needs.digest,
+            home=self._home,
+            python=interpreter.version if interpreter else None,
+            programs=frozenset(_programs(self._home)),
+            roots=tuple(dict.fromkeys([*roots, *(["src"] if _has_src(snapshot) else [])])),
+            has_modules=(self._home / "node_modules").is_dir(),
+            toolchains=(*(interpreter.toolchains if interpreter else ()), *_node()),
+            notes=tuple(self._notes),
+        )
+
+    async def _venv(self) -> Interpreter:
+        interpreter = await interpreters.find(self._needs.requires_python)
+        self._toolchains = interpreter.toolchains
+        seed = ("--seed",) if self._needs.setup else ()
+        argv = (str(UV), "venv", "--quiet", "--no-project", "--no-config", *seed, "--python", str(interpreter.path))
+        network = self._network if seed else Network.none
+        outcome = await self._run((*argv, str(self._home / "venv")), self._home, network)
+        if not outcome.ok:
+            raise self._failed("A virtual environment could not be made", outcome)
+        return interpreter
+
+    async def _plain(self) -> None:
+        outcome = await self._pip(("pytest",), self._home, seconds=120)
+        if not outcome.ok and not await asyncio.to_thread(borrow_pytest, _site_packages(self._home / "venv")):
+            raise self._failed("pytest could not be installed", outcome)
+
+    async def _install(self, checkout: Path) -> None:
+        if self._needs.setup:
+            await self._set_up(self._needs.setup, checkout)
+        elif self._needs.python:
+            await self._python(checkout)
+        if not self._needs.setup and self._needs.node:
+            await self._modules(checkout)
+        if (checkout / "node_modules").is_dir() and not (checkout / "node_modules").is_symlink():
+            await asyncio.to_thread(shutil.move, checkout / "node_modules", self._home / "node_modules")
+        if self._needs.wants_python and "pytest" not in _programs(self._home):
+            await self._plain()
+
+    async def _set_up(self, command: str, checkout: Path) -> None:
+        outcome = await self._run(("/bin/sh", "-ec", command), checkout, self._network)
+        if not outcome.ok:
+            raise self._failed("The `setup` command of .github/aurora.yml failed", outcome)
+
+    async def _python(self, checkout: Path) -> None:
+        if self._needs.constraints:
+            (checkout / ".aurora-constraints").write_text("\n".join(self._needs.constraints))
+        first: Outcome | None = None
+        for attempt in ([*self._arguments()], [*self._arguments(project=False)]):
+            outcome = await self._attempt(attempt, checkout)
+            if outcome.ok:
+                if first is not None:
+                    self._notes.append(
+                        "The repository's own package could not be built; its sources are used as they are."
+                    )
+                return
+            first = first or outcome
+            if not self._needs.project:
+                break
+        assert first is not None  # noqa: S101 - the loop ran at least once
+        raise self._failed("The dependencies could not be installed", first)
+
+    async def _attempt(self, arguments: Sequence[str], checkout: Path) -> Outcome:
+        if not self._needs.locked_by_uv:
+            return await self._pip(arguments, checkout)
+        named = [part for name in self._needs.extras for part in ("--extra", name)]
+        named += [part for name in self._needs.groups for part in ("--group", name)]
+        locked = (
+            str(UV),
+            "export",
+            "--quiet",
+            "--frozen",
+            "--no-hashes",
+            "--no-emit-workspace",
+            *named,
+            "-o",
+            ".aurora-lock",
+        )
+        outcome = await self._run(locked, checkout, self._network)
+        if not outcome.ok:
+            return outcome
+        outcome = await self._pip(("-r", ".aurora-lock", "pytest", *self._needs.plugins), checkout)
+        if outcome.ok and "-e" in arguments:
+            return await self._pip(("--no-deps", "-e", "."), checkout)
+        return outcome
+
+    def _arguments(self, *, project: bool = True) -> Iterator[str]:
+        needs = self._needs
+        for path in needs.requirement_files:
+            yield from ("-r", path)
+        for group in needs.groups:
+            yield from ("--group", group)
+        if needs.constraints:
+            yield from ("-c", ".aurora-constraints")
+        if needs.project and project:
+            yield from ("-e", f".[{','.join(needs.extras)}]" if needs.extras else ".")
+        elif needs.listed:
+            yield from ("-r", "pyproject.toml")
+            for extra in needs.extras:
+                yield from ("--extra", extra)
+        yield from ("pytest", *needs.plugins, *needs.requirements)
+
+    async def _modules(self, checkout: Path) -> None:
+        how = ("ci",) if self._needs.node_locked else ("install", "--no-package-lock")
+        argv = ("npm", *how, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        outcome = await self._run(argv, checkout, self._network)
+        if not outcome.ok:
+            raise self._failed("The dependencies of package.json could not be installed", outcome)
+
+    async def _pip(self, arguments: Sequence[str], cwd: Path, seconds: float = _LIMITS.seconds) -> Outcome:
+        python = str(self._home / "venv" / "bin" / "python")
+        argv = (str(UV), "pip", "install", "--python", python, *arguments)
+        return await self._run(argv, cwd, self._network, seconds)
+
+    async def _run(self, argv: Sequence[str], cwd: Path, network: Network, seconds: float = _LIMITS.seconds) -> Outcome:
+        mounts = [Mount(cwd, writable=True), Mount(UV, hidden=()), *self._registry.mounts]
+        if cwd != self._home:
+            mounts.append(Mount(self._home, writable=True, hidden=()))
+        mounts += [Mount(path, hidden=()) for path in (*getattr(self, "_toolchains", ()), *_node())]
+        environment = Environment(
+            digest="", home=self._home, python=(3, 0), toolchains=tuple(getattr(self, "_toolchains", ())) + _node()
+        )
+        told = {name: value for name, value in environment.variables(cwd).items() if name != "PYTHONPATH"}
+        told["PATH"] += f":{UV.parent}"
+        told |= self._registry.variables
+        told |= {
+            "UV_CACHE_DIR": str(self._home / ".cache"),
+            "UV_COMPILE_BYTECODE": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_NO_PROGRESS": "1",
+            "UV_PROJECT_ENVIRONMENT": str(self._home / "venv"),
+            "npm_config_cache": str(self._home / ".npm"),
+            "npm_config_update_notifier": "false",
+        }
+        limits = Limits(**{**_LIMITS.__dict__, "seconds": seconds})
+        command = Command(tuple(argv), cwd, tuple(mounts), told, limits, network, merged=True)
+        with linked(None, cwd):
+            return await self._sandbox.run(command)
+
+    def _failed(self, what: str, outcome: Outcome) -> EnvironmentFailed:
+        hint = (
+            " The network is not allowed here (AURORA_SETUP_NETWORK=never): only what a local index has can be"
+            " installed."
+            if self._network is Network.none
+            else ""
+        )
+        output = tail(plain(outcome.stdout.decode(errors="replace")).strip(), 4000)
+        return EnvironmentFailed(f"{what}: it {outcome.describe()}.{hint}\n\n{output}")
+
+
+def detach(venv: Path, checkout: Path) -> tuple[str, ...]:
+    """Make an environment forget the checkout that it was built from; return where its packages were in there.
+
+    What is left of the repository's own package is its metadata and entry points; the code comes from whichever
+    checkout is being judged.
+    """
+    if not venv.is_dir():
+        return ()
+    roots: list[str] = []
+    for file in _site_packages(venv).iterdir():
+        if not (_PATH_FILE.search(file.name) or file.name.startswith("__editable__")) or not file.is_file():
+            continue
+        text = file.read_text(errors="replace")
+        if str(checkout) in text:
+            roots += _roots(text, checkout)
+            file.unlink()
+    return tuple(dict.fromkeys(roots))
+
+
+def _roots(text: str, checkout: Path) -> Iterator[str]:
+    found = [line.strip() for line in text.splitlines() if line.startswith(str(checkout))]
+    for mapping in _MAPPING.findall(text):  # setuptools: package name to directory
+        try:
+            packages = json.loads(mapping.replace("'", '"'))
+        except ValueError:
+            continue
+        found += [str(Path(path).parent) for name, path in packages.items() if Path(path).stem == name.split(".")[-1]]
+    for path in found:
+        if Path(path).is_relative_to(checkout):
+            yield str(Path(path).relative_to(checkout))
+
+
+def _site_packages(venv: Path) -> Path:
+    return next(iter(sorted((venv / "lib").glob("python3*/site-packages"))))
+
+
+def _programs(home: Path) -> set[str]:
+    found: set[str] = set()
+    for directory in (home / "venv" / "bin", home / "node_modules" / ".bin"):
+        if directory.is_dir():
+            found |= {path.name for path in directory.iterdir()}
+    return found
+
+
+def _has_src(snapshot: Snapshot) -> bool:
+    return any(path.startswith("src/") and path.endswith(".py") for path in snapshot.files)
+
+
+def borrow_pytest(site_packages: Path) -> bool:
+    """Copy pytest and what it needs from our own installation, for a machine without a registry."""
+    try:
+        parts = [distribution(name) for name in _OWN]
+    except PackageNotFoundError:
+        return False
+    for part in parts:
+        for file in part.files or ():
+            source = Path(str(part.locate_file(file)))
+            if ".." in file.parts or "__pycache__" in file.parts or not source.is_file():
+                continue
+            target = site_packages / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    return True

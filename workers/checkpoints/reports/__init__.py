@@ -1,0 +1,1 @@
+"""Readers of what other people's checkers print; pure, and patient with what they don't understand."""

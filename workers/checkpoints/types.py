@@ -1,0 +1,81 @@
+"""Types: which checker judges a repository, and how it is run."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from app.domain.repository_settings import CommandSettings
+from workers.checkpoints import languages
+from workers.checkpoints.environment import Environment
+from workers.checkpoints.reports import lines, records
+from workers.checkpoints.snapshot import Snapshot
+from workers.checkpoints.tools import Tool, custom
+
+TY = Path(sys.prefix) / "bin" / "ty"
+_MYPY_FILES = ("mypy.ini", ".mypy.ini")
+
+
+def choose(snapshot: Snapshot, environment: Environment, commands: CommandSettings) -> list[Tool]:
+    """Choose the type checkers: the command that the base names, else its configured ones, else ours."""
+    if commands.types:
+        return [custom(commands.types)]
+    return [*_python(snapshot, environment), *_typescript(snapshot, environment)]
+
+
+def _python(snapshot: Snapshot, environment: Environment) -> list[Tool]:
+    if (mypy := environment.program("mypy")) and _mypy_configured(snapshot):
+        return [_mypy(mypy, snapshot)]
+    if (pyright := environment.program("pyright")) and _pyright_configured(snapshot):
+        return [Tool("pyright", (str(pyright), "--outputjson"), records.pyright, seconds=600)]
+    return [ty(environment)]
+
+
+def ty(environment: Environment) -> Tool:
+    """Return our own checker of Python, which looks at the whole repository but wants some file of it changed."""
+    argv = [str(TY), "check", "--output-format", "concise", "--color", "never", "--no-progress"]
+    if environment.interpreter is not None:
+        argv += ["--python", str(environment.interpreter)]
+    for root in environment.roots:
+        if root not in {".", "src"}:
+            argv += ["--extra-search-path", root]
+    return Tool(f"ty {version('ty')}", tuple(argv), lines.ty)
+
+
+def _mypy_configured(snapshot: Snapshot) -> bool:
+    return (
+        snapshot.configured(*_MYPY_FILES)
+        or snapshot.tool("mypy") is not None
+        or snapshot.section("setup.cfg", "mypy") is not None
+    )
+
+
+def _mypy(program: Path, snapshot: Snapshot) -> Tool:
+    argv = [str(program), "--no-color-output", "--no-error-summary", "--hide-error-context", "--no-pretty"]
+    argv += ["--show-error-codes", "--no-incremental", "--cache-dir=/dev/null"]
+    table = snapshot.tool("mypy") or {}
+    sections = [*(snapshot.section(path, "mypy") or {} for path in (*_MYPY_FILES, "setup.cfg")), table]
+    if not any(key in section for section in sections for key in ("files", "packages", "modules")):
+        argv.append(".")
+    return Tool("mypy", tuple(argv), lines.mypy, seconds=600)
+
+
+def _pyright_configured(snapshot: Snapshot) -> bool:
+    return snapshot.configured("pyrightconfig.json") or bool(
+        {"pyright", "basedpyright"} & set(snapshot.pyproject.get("tool", {}))
+    )
+
+
+def _typescript(snapshot: Snapshot, environment: Environment) -> list[Tool]:
+    tsc = environment.program("tsc")
+    if tsc is None or not snapshot.configured("tsconfig.json"):
+        return []
+    argv = (str(tsc), "--noEmit", "--pretty", "false", "-p", "tsconfig.json")
+    return [Tool("tsc", argv, lines.tsc, found=frozenset({1, 2}), seconds=600)]
+
+
+def concerned(tools: Sequence[Tool], changed: Sequence[str]) -> list[Tool]:
+    """Leave out the checkers of languages of which nothing has changed."""
+    python = bool(languages.having(changed, languages.PYTHON | {".toml", ".ini", ".cfg"}))
+    scripts = bool(languages.having(changed, languages.SCRIPTS | {".json"}))
+    return [tool for tool in tools if tool.own or (scripts if tool.name == "tsc" else python)]
