@@ -21,6 +21,7 @@ MOST_READ = 300  # files; a read costs git some 10 ms
 LARGEST = 200_000  # bytes of a file that is looked into
 READERS = 8  # at a time
 SIGNATURE = 140  # characters
+DEEPEST = 20  # nested blocks; a file can have thousands
 VALUE = 60  # characters of an assignment
 NEAR = 8  # how much more a reference counts from a file that the task is about
 
@@ -85,14 +86,14 @@ def outline(path: str, text: str) -> tuple[Definition, ...]:
     return tuple(_definitions(_parser(suffix_of(path)).parse(text.encode(errors="replace")).root_node, 0))
 
 
-def _definitions(node: Node, depth: int) -> Iterator[Definition]:
+def _definitions(node: Node, depth: int, nesting: int = 0) -> Iterator[Definition]:
     for child in node.named_children:
         if child.type in NAMED:
             yield from _named(child, depth)
         elif child.type in VALUES:
             yield from _value(child, depth)
-        elif child.type in TRANSPARENT:
-            yield from _definitions(child, depth)
+        elif child.type in TRANSPARENT and nesting < DEEPEST:
+            yield from _definitions(child, depth, nesting + 1)
 
 
 def _named(node: Node, depth: int) -> Iterator[Definition]:
