@@ -22,7 +22,9 @@ from workers.local.servers import EmbeddedPostgres, EmbeddedValkey
 from workers.local.supervise import Program, Supervisor
 from workers.workspace.locks import try_lock
 
-AURORA = (sys.executable, "-m", "workers.cli")
+# -P: not from the current directory, which may be a repository with packages of the same names.
+PYTHON = (sys.executable, "-P", "-m")
+AURORA = (*PYTHON, "workers.cli")
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 MIGRATE_SECONDS = 120.0
@@ -156,17 +158,17 @@ class Stack:
         return given or server.url
 
     def _hub(self, port: int) -> Program:
-        argv = [sys.executable, "-m", "hub", "--port", str(port), "--data", str(self.data_dir / "hub")]
-        argv += ["--manifest", str(self.options.manifest or _manifest())]
+        argv = [*PYTHON, "hub", "--port", str(port), "--data", str(self.data_dir / "hub")]
+        argv += ["--manifest", str((self.options.manifest or _manifest()).resolve())]
         argv += ["--webhook-url", f"{self.web_url}/webhooks/github"]
         for one in self.options.imports:
-            argv += ["--import", str(one.path), "--as", one.name]
+            argv += ["--import", str(one.path.resolve()), "--as", one.name]
         return Program(
             "hub",
             tuple(argv),
             self.log("hub"),
             self._answers(self.hub_url),
-            plain_environment(),
+            {**plain_environment(), "PYTHONPATH": str(ROOT)},
             restart=self.options.restart,
         )
 
@@ -182,6 +184,7 @@ class Stack:
         return {
             **self._given,
             **stores,
+            "PYTHONPATH": str(ROOT),
             "AURORA_DATA_DIR": str(self.data_dir),
             "AURORA_API_TOKEN": self.api_token,
             "AURORA_HOST": HOST,

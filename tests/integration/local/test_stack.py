@@ -91,6 +91,16 @@ async def test_a_stack_starts_and_a_person_can_open_an_issue(options: Options) -
         assert mode_of(told["AURORA_GITHUB_PRIVATE_KEY_FILE"]) == 0o600
 
 
+async def test_packages_in_the_current_directory_are_not_imported(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere/hub").mkdir(parents=True)
+    (tmp_path / "elsewhere/hub/__init__.py").write_text("raise SystemExit('not me')\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    async with Stack(options, environment()) as stack:
+        assert await stack.person.get("/repos/octo/sample")
+
+
 async def test_a_second_start_keeps_addresses_and_a_second_stack_is_refused(options: Options) -> None:
     async with Stack(options, environment()) as stack:
         first = stack.hub_url, stack.web_url
