@@ -118,7 +118,7 @@ async def _work(_: argparse.Namespace) -> int:
 
 async def _migrate(_: argparse.Namespace) -> int:
     from app.storage import migrate
-    from workers.codegen.saver import prepare_saver
+    from workers.saver import prepare_saver
 
     settings = _settings()
     applied = await migrate(settings.database())

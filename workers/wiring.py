@@ -31,7 +31,7 @@ from app.web.events import Reading
 from workers.agents.crew import Agents
 from workers.checkpoints.suite import Checkers
 from workers.codegen import graph as codegen
-from workers.codegen.saver import open_saver
+from workers.saver import open_saver
 from workers.codegen.state import Context as TaskContext
 from workers.intake import Intake, Rules
 from workers.jobs import Jobs
@@ -123,6 +123,29 @@ class Bench:
             await codegen.run(self.graph, context)
 
 
+def models_of(settings: Settings) -> Models:
+    """Return the models that the settings name; nothing is checked or loaded yet."""
+    named = {
+        Tier.planner: settings.model_planner,
+        Tier.coder: settings.model_coder,
+        Tier.reviewer: settings.model_reviewer,
+    }
+    tiers = {tier: name for tier, name in named.items() if name}
+    return Models(settings.model or "", tiers, settings.model_prices)
+
+
+def forges_of(settings: Settings, session: aiohttp.ClientSession) -> GitHubForges:
+    """Return where forges come from; raises `ConfigurationError` naming what is missing."""
+    return GitHubForges(
+        session,
+        app_id=settings.app_id(),
+        private_key=settings.private_key(),
+        api_url=settings.github_api_url,
+        web_url=settings.github_web_url,
+        clock=utc_now,
+    )
+
+
 @asynccontextmanager
 async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
     """Connect everything that a worker needs; raises `ConfigurationError` naming what is missing."""
@@ -132,24 +155,10 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         queue = connect_queue(settings.redis())
         stack.push_async_callback(queue.close)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        forges = GitHubForges(
-            session,
-            app_id=settings.app_id(),
-            private_key=settings.private_key(),
-            api_url=settings.github_api_url,
-            web_url=settings.github_web_url,
-            clock=utc_now,
-        )
+        forges = forges_of(settings, session)
         identity = await forges.identity()
         clones = Clones(settings.data_dir, forges)
-        tiers = {
-            Tier.planner: settings.model_planner,
-            Tier.coder: settings.model_coder,
-            Tier.reviewer: settings.model_reviewer,
-        }
-        models = Models(
-            settings.model or "", {tier: name for tier, name in tiers.items() if name}, settings.model_prices
-        )
+        models = models_of(settings)
         ledger = Ledger(random.random)
         thinker = StructuredThinker(models, ledger)
         saver = await stack.enter_async_context(open_saver(settings.database(), settings.task_slots))

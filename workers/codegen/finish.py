@@ -9,10 +9,10 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from app.domain.checks import CheckResult
+from app.domain.checks import CheckResult, Conclusion
 from app.domain.ports import Step
 from app.domain.task import TaskResult, TaskStatus
-from workers.agents.reflexion import reflexion
+from workers.agents.reflexion import reflect as learn
 from workers.codegen.state import Context, State, results_of
 from workers.publish import publish_checks, push_once
 
@@ -40,8 +40,17 @@ async def reflect(state: State, runtime: Runtime[Context]) -> Command[Literal["g
     ctx = runtime.context
     attempt = state["attempt"]
     call = ctx.call(Step.reflect, attempt, ctx.scope(f"a{attempt}.reflect"))
-    diff = state.get("patch", b"").decode(errors="replace")
-    lesson = await reflexion(ctx.thinker, ctx.journal, call, ctx.task, state["report"], diff)
+    failures = [result for result in results_of(state) if result.conclusion is Conclusion.failed]
+    lesson = await learn(
+        ctx.thinker,
+        call,
+        ctx.journal,
+        task=f"{ctx.task.title}\n{ctx.task.description}",
+        failures=failures,
+        diff=state.get("patch", b"").decode(errors="replace"),
+        summary=state["summary"] if failures else state["report"],
+        lessons=state["lessons"],
+    )
     lessons = [*state["lessons"], lesson]
     await ctx.save(ctx.lesson(lesson, attempt), attempts=state["attempts_before"] + attempt)
     if attempt >= ctx.project.settings.max_attempts:
