@@ -87,7 +87,7 @@ class Bubblewrap:
 
     def _kernel(self) -> Iterator[str]:
         yield from ("--proc", "/proc") if self.own_proc else ("--ro-bind", "/proc", "/proc")
-        yield from ("--dev", "/dev", "--perms", "1777", "--size", str(_SHARED_MEMORY), "--tmpfs", "/dev/shm")
+        yield from ("--dev", "/dev", "--perms", "1777", "--size", str(_SHARED_MEMORY), "--tmpfs", view.SHARED_MEMORY)
         yield from ("--remount-ro", "/dev")
 
     def _inner(self, command: Command, uid: int) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _parents(command: Command) -> Iterator[str]:
     """Make the directories above all that is mounted; bwrap would make them for their owner alone."""
     paths = [*view.toolchains(), *view.MACHINE, *(str(mount.path) for mount in command.mounts)]
     above = {parent for path in paths for parent in Path(path).parents} | {Path("/etc")}
-    for path in sorted(above - {Path("/"), Path("/tmp")}):  # noqa: S108 - inside, where it is private
+    for path in sorted(above - {Path("/"), Path(view.TEMPORARY)}):
         yield from ("--perms", "0755", "--dir", str(path))
 
 
@@ -137,11 +137,11 @@ def _temporary(size: int) -> Iterator[str]:
         "--size",
         str(size),
         "--tmpfs",
-        "/tmp",
+        view.TEMPORARY,
         "--perms",
         "0777",
         "--dir",
-        "/tmp/home",
+        view.HOME,
     )
 
 
@@ -158,6 +158,6 @@ def _mounts(mounts: Sequence[Mount]) -> Iterator[str]:
 
 
 def _environment(command: Command) -> Iterator[str]:
-    for name, value in view.environment("/tmp/home", "/tmp", command.env).items():
+    for name, value in view.environment(view.HOME, view.TEMPORARY, command.env).items():
         yield from ("--setenv", name, value)
     yield from ("--chdir", str(command.cwd), "--remount-ro", "/")

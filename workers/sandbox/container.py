@@ -1,31 +1,32 @@
 """Confines without namespaces, by Landlock and a system-call filter, for containers that refuse them.
 
-Weaker than bubblewrap in what it leaves: other processes' names can't be hidden from `kill` before Linux 6.12 (an
-ordinary user's command could end the worker there, which then starts again); `chmod` and `stat` of files that
-the same user owns elsewhere aren't refused; there is no loopback network and no shared memory, so tests that need
-these fail; and the number of processes is counted together with the user's other ones.
+Weaker than bubblewrap. Before Linux 6.12 a command of the worker's own user could end the worker by guessing the
+number of one of its younger threads; the work then goes on in the next one. `chmod`, `stat` and the like of other
+files that the same user owns aren't refused. There is no private loopback and no shared memory, so tests that need
+them fail. The number of processes is counted together with the user's other ones.
 """
 
 import marshal
 import os
-import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.domain.sandbox import Command, Mount, Network, Outcome
+from app.domain.sandbox import Command, Limits, Mount, Network, Outcome
 from app.errors import SandboxUnavailable
 from workers.sandbox import launcher, seccomp, view
-from workers.sandbox.hidden import Keeper
+from workers.sandbox.hidden import Keeper, remove
 from workers.sandbox.limits import resources
 from workers.sandbox.process import Descriptors, confine
 from workers.sandbox.slots import Slots
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_MOST_PROTECTED = 150  # six filter rules of four instructions for each; a filter has 4096
+_SEES_TRUNCATE, _SCOPES_SIGNALS = 3, 6  # versions of Landlock's interface
 _MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/filesystems", "/proc/version")
 
 
@@ -54,6 +55,8 @@ class Container:
         network = command.network is Network.full
         readable = [*view.PROGRAMS, *view.settings(network), *view.toolchains(), *view.MACHINE, *_MACHINE]
         shown = [*readable, *(str(mount.path) for mount in command.mounts)]
+        # A user of its own shares no processes with the worker, nor their number.
+        threads = _own_threads() if uid is None else []
         with Descriptors() as descriptors:
             spec = {
                 "argv": command.argv,
@@ -64,8 +67,8 @@ class Container:
                 "devices": _DEVICES,
                 "network": network,
                 "landlock": self.landlock,
-                "filter": seccomp.program(_policy(network, self.landlock)),
-                "limits": resources(command.limits) | _processes(command, uid),
+                "filter": seccomp.program(_policy(network, self.landlock, threads)),
+                "limits": resources(_beside(command.limits, threads)),
                 "uid": uid,
                 "searching": uid is not None and any(_closed(Path(path)) for path in shown),
                 "parent": os.getpid(),
@@ -87,22 +90,29 @@ def available(slots: Slots | None) -> Container:
     return recipe
 
 
-def _policy(network: bool, landlock: int) -> seccomp.Policy:
+def _beside(limits: Limits, threads: Sequence[int]) -> Limits:
+    """Add what the user runs already, since the kernel counts all of it."""
+    return replace(limits, processes=limits.processes + len(threads))
+
+
+def _policy(network: bool, landlock: int, threads: Sequence[int]) -> seccomp.Policy:
     # A Unix socket is reached by a path, which Landlock doesn't look at, or by a name of the whole network namespace.
-    families = seccomp.INTERNET if network else ()
-    return seccomp.Policy(families, datagram_pairs=False, truncate=landlock >= 3)
+    return seccomp.Policy(
+        families=seccomp.INTERNET if network else (),
+        shared=True,
+        protected=tuple(threads[:_MOST_PROTECTED]) if landlock < _SCOPES_SIGNALS else (),
+        truncate=landlock >= _SEES_TRUNCATE,
+    )
 
 
-def _processes(command: Command, uid: int | None) -> dict[str, int]:
-    """Count what the user runs already: the kernel's limit is for all of it."""
-    if uid is not None:
-        return {}
-    running = 0
+def _own_threads() -> list[int]:
+    """List the threads of every process of this user; a process has the number of its first one."""
+    threads: list[int] = []
     for process in Path("/proc").iterdir():
         with suppress(OSError):
             if process.name.isdigit() and process.stat().st_uid == os.getuid():
-                running += len(list((process / "task").iterdir()))
-    return {"nproc": running + command.limits.processes}
+                threads += (int(thread.name) for thread in (process / "task").iterdir())
+    return threads
 
 
 def _closed(path: Path) -> bool:
@@ -117,7 +127,7 @@ def _temporary() -> Iterator[Path]:
     try:
         yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
 
 
 def _terminate(pid: int) -> None:

@@ -1,5 +1,6 @@
 """Finds the strongest way of confining commands that really works on this machine."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from workers.sandbox.slots import Slots
 
 _KINDS = ("auto", "bubblewrap", "container", "none")
 _PROBE = Limits(seconds=20, processes=64)
+_MARK = "AURORA_SANDBOX_PROBE"
 _SCRIPT = """
 cat "$1" 2>/dev/null && exit 10
 for pid in /proc/[0-9]*; do cat $pid/environ 2>/dev/null | grep -q "$2" && exit 11; done
@@ -80,13 +82,24 @@ async def prove(sandbox: Sandbox) -> None:
     Raises SandboxUnavailable with what it could do, or why it could not be run.
     """
     with tempfile.TemporaryDirectory(prefix="aurora-sandbox-") as name:
-        outside, inside = Path(name) / "outside", Path(name) / "inside"
-        outside.write_text("readable by everyone")
-        outside.chmod(0o644)
-        inside.mkdir()
-        Path(name).chmod(0o755)
-        argv = ("sh", "-c", _SCRIPT, "probe", str(outside), "AURORA_SANDBOX_PROBE")
-        outcome = await sandbox.run(Command(argv, inside, (Mount(inside, writable=True),), limits=_PROBE))
-        if outcome.exit_code != 42 or not (inside / "made").exists():
+        outside, inside = _bait(Path(name))
+        bystander = await asyncio.create_subprocess_exec("sleep", "60", env={"PATH": os.defpath, _MARK: "1"})
+        try:
+            argv = ("sh", "-c", _SCRIPT, "probe", str(outside), _MARK)
+            outcome = await sandbox.run(Command(argv, inside, (Mount(inside, writable=True),), limits=_PROBE))
+        finally:
+            bystander.kill()
+            await bystander.wait()
+        if outcome.exit_code != 42:
             why = _FAILURES.get(outcome.exit_code or 0, f"the probe {outcome.describe()}")
             raise SandboxUnavailable(f"{why} {outcome.stderr.decode(errors='replace').strip()}".strip() + ".")
+
+
+def _bait(directory: Path) -> tuple[Path, Path]:
+    """Make a file that everyone may read, and a tree beside it."""
+    outside, inside = directory / "outside", directory / "inside"
+    outside.write_text("readable by everyone")
+    outside.chmod(0o644)
+    inside.mkdir()
+    directory.chmod(0o755)
+    return outside, inside

@@ -1,6 +1,9 @@
 """Keeps what a mount hides (git's own files) as it was, whatever ran in the mount."""
 
+import os
 import shutil
+import stat
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,8 +40,10 @@ class Keeper:
         paths = [
             path for path in _hidden_paths(mounts) if not (self.masks and _exists(path) and path not in self._kept)
         ]
+        new = {path: _Kept(_content(path)) for path in paths if path not in self._kept}
+        self._kept |= new
         for path in paths:
-            self._kept.setdefault(path, _Kept(_content(path))).users += 1
+            self._kept[path].users += 1
         try:
             yield
         finally:
@@ -58,17 +63,37 @@ def _exists(path: Path) -> bool:
 
 
 def _content(path: Path) -> bytes | None:
-    if path.is_symlink() or path.is_dir():
+    if not os.path.lexists(path):
+        return None
+    if not stat.S_ISREG(path.lstat().st_mode):
         raise SandboxUnavailable(f"{path} can't be protected here: only a plain file can, as git's worktrees have.")
-    return path.read_bytes() if path.exists() else None
+    return path.read_bytes()
 
 
 def _restore(path: Path, content: bytes | None) -> None:
-    if path.is_symlink() or not path.is_dir():
-        if content is not None and not path.is_symlink() and path.exists() and path.read_bytes() == content:
-            return
-        path.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(path)
-    if content is not None:
-        path.write_bytes(content)
+    if not _same(path, content):
+        remove(path)
+        if content is not None:
+            path.write_bytes(content)
+
+
+def _same(path: Path, content: bytes | None) -> bool:
+    """Compare without opening what may block (a pipe), lead elsewhere (a link) or be huge."""
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return content is None
+    regular = content is not None and stat.S_ISREG(state.st_mode) and state.st_size == len(content)
+    return regular and path.read_bytes() == content
+
+
+def remove(path: Path) -> None:
+    """Remove whatever a command left at a path, however deep, and closed as it may be."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except (OSError, RecursionError):
+        subprocess.run(["chmod", "-R", "u+rwx", "--", path], check=False, capture_output=True, timeout=60)
+        subprocess.run(["rm", "-rf", "--", path], check=False, capture_output=True, timeout=60)

@@ -11,7 +11,7 @@ Landlock domain around the command's, from where one `kill(-1)` ends just the co
 
 from __future__ import annotations
 
-import _signal as signal
+import _signal as signal  # type: ignore[import-not-found]  # typeshed leaves out private modules
 import ctypes
 import marshal
 import os
@@ -46,7 +46,7 @@ class Refused(Exception):
 
 def landlock_version() -> int:
     """Return the version of Landlock's interface, 0 where there is none."""
-    return max(0, LIBC.syscall(CREATE_RULESET, None, 0, 1))
+    return max(0, int(LIBC.syscall(CREATE_RULESET, None, 0, 1)))
 
 
 def check(result: int, step: str) -> int:
@@ -142,6 +142,7 @@ def run_command(spec: dict[str, Any], failure: int) -> NoReturn:
         if spec["uid"] is not None:
             become(spec["uid"], spec["searching"])
         control(PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()  # or a signal to its own group would reach the process that watches over it
         control(PR_SET_NO_NEW_PRIVS, 1)
         restrict_files(spec)
         os.chdir(spec["cwd"])
@@ -153,7 +154,7 @@ def run_command(spec: dict[str, Any], failure: int) -> NoReturn:
         os.write(failure, str(error).encode())
         os._exit(126)
     try:
-        os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
+        os.execvpe(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606 - no shell is wanted
     except FileNotFoundError:
         os.write(2, f"{spec['argv'][0]}: not found\n".encode())
         os._exit(127)
@@ -177,7 +178,7 @@ def kill_everything(version: int) -> None:
 def children(pid: int) -> list[int]:
     """List what is below a process, each stopped before its children are looked for, so that it forks no more."""
     try:
-        with open(f"/proc/{pid}/task/{pid}/children") as listing:
+        with open(f"/proc/{pid}/task/{pid}/children") as listing:  # noqa: PTH123 - pathlib is slow to import
             direct = [int(child) for child in listing.read().split()]
     except OSError:
         return []

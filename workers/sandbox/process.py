@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -110,7 +111,7 @@ async def _start(argv: Sequence[str], descriptors: Descriptors, command: Command
 def _setup_failed(program: str, code: int | None, output: bytes) -> str:
     lines = output.decode(errors="replace").strip().splitlines()
     why = lines[-1] if lines else f"it ended with {code} and said nothing"
-    return f"{os.path.basename(program)} could not set up the sandbox: {why}."
+    return f"{Path(program).name} could not set up the sandbox: {why}."
 
 
 class _Stream:

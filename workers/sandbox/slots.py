@@ -15,7 +15,19 @@ from app.errors import SandboxUnavailable
 FIRST, COUNT = 58_000, 512
 """Uids that Debian leaves to ordinary accounts and that nobody reaches by counting up from 1000."""
 
+_DEEPEST = 200  # levels, each with a descriptor; a command may nest directories without end
 _LOCKS = (Path("/run/lock/aurora-sandbox"), Path("/tmp/aurora-sandbox-locks"))  # noqa: S108 - root's own, see _directory
+
+
+def _directory() -> Path:
+    """Make the directory of locks, which nobody but root may have made."""
+    for path in _LOCKS:
+        with suppress(OSError):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            state = path.lstat()
+            if stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid():
+                return path
+    raise SandboxUnavailable(f"{_LOCKS[0]} can't be written: it holds the locks of the sandbox's users.")
 
 
 @dataclass
@@ -29,7 +41,7 @@ class _Slot:
 class Slots:
     """Uids held by this process; locks on files keep other processes on this machine away from them."""
 
-    directory: Path = field(default_factory=lambda: _directory())
+    directory: Path = field(default_factory=_directory)
     _held: dict[Path | None, _Slot] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -70,17 +82,6 @@ class Slots:
         raise SandboxUnavailable(f"All {COUNT} sandbox users are busy: run fewer tasks at a time on this machine.")
 
 
-def _directory() -> Path:
-    """Make the directory of locks, which nobody but root may have made."""
-    for path in _LOCKS:
-        with suppress(OSError):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            state = path.lstat()
-            if stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid():
-                return path
-    raise SandboxUnavailable(f"{_LOCKS[0]} can't be written: it holds the locks of the sandbox's users.")
-
-
 def _give(mount: Mount, uid: int) -> None:
     """Make everything below a tree belong to a uid. Works by descriptors: what runs inside may swap names meanwhile."""
     top = os.open(mount.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -95,7 +96,7 @@ def _give(mount: Mount, uid: int) -> None:
         os.close(top)
 
 
-def _give_entries(directory: int, uid: int, hidden: Sequence[str] = ()) -> None:
+def _give_entries(directory: int, uid: int, hidden: Sequence[str] = (), depth: int = 0) -> None:
     with os.scandir(directory) as entries:
         for entry in entries:
             if entry.name in hidden:
@@ -104,16 +105,16 @@ def _give_entries(directory: int, uid: int, hidden: Sequence[str] = ()) -> None:
                 state = entry.stat(follow_symlinks=False)
                 if state.st_uid != uid:
                     os.chown(entry.name, uid, uid, dir_fd=directory, follow_symlinks=False)
-                if stat.S_ISDIR(state.st_mode):
-                    _descend(directory, entry.name, uid)
+                if stat.S_ISDIR(state.st_mode) and depth < _DEEPEST:
+                    _descend(directory, entry.name, uid, depth + 1)
 
 
-def _descend(parent: int, name: str, uid: int) -> None:
+def _descend(parent: int, name: str, uid: int, depth: int) -> None:
     try:
         child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     except NotADirectoryError:
         return  # swapped for something else meanwhile
     try:
-        _give_entries(child, uid)
+        _give_entries(child, uid, depth=depth)
     finally:
         os.close(child)

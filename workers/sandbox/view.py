@@ -17,6 +17,8 @@ _ETC_NETWORK = "resolv.conf hosts nsswitch.conf gai.conf host.conf"
 MACHINE = ("/sys/devices/system/cpu",)
 """Where programs learn how many processors there are."""
 
+TEMPORARY, HOME = "/tmp", "/tmp/home"  # noqa: S108 - inside, where they are private
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - inside as well
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 SWITCH = "passwd: files\ngroup: files\nhosts: files\n"
 

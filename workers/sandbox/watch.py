@@ -17,9 +17,9 @@ def descendants(pid: int) -> Iterator[int]:
     """Yield a process and everything below it, as far as it still exists."""
     yield pid
     with suppress(*_GONE):
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
             with suppress(*_GONE):
-                for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
+                for child in (thread / "children").read_text().split():
                     yield from descendants(int(child))
 
 

@@ -1,5 +1,7 @@
 """What a hostile command can't do, tried for real in each kind of sandbox."""
 
+# ruff: noqa: ASYNC220, ASYNC240 - a test may block its own loop for a moment
+
 import asyncio
 import os
 import signal
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.sandbox import Limits, Mount, Stopped
+from workers.sandbox.hidden import remove
 
 MIB = 1024**2
 
@@ -252,6 +255,30 @@ async def test_the_link_to_gits_own_files_survives_tampering(inside):
 async def test_a_repository_that_a_command_makes_at_the_top_is_removed(inside):
     await inside.run("sh", "-c", "mkdir .git && echo '[core]' > .git/config && ls -a")
     assert not (inside.tree / ".git").exists()
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        "mkfifo .git",
+        "mkdir -p .git/a && chmod 0 .git/a .git",
+        "mkdir .hidden; echo x > .git; chmod 0 .git .hidden",
+    ],
+)
+async def test_no_shape_of_what_is_left_stops_the_next_command(inside, plant):
+    first = await inside.run("sh", "-c", plant)
+    assert first.ok, first
+    assert not os.path.lexists(inside.tree / ".git")
+    assert (await inside.run("true")).ok
+
+
+async def test_directories_nested_without_end_do_not_stop_the_next_command(inside):
+    script = "import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')"
+    first = await inside.python(script)
+    assert first.ok, first
+    assert (await inside.run("true")).ok
+    remove(inside.tree)
+    assert not inside.tree.exists()
 
 
 async def test_a_link_planted_as_git_directory_is_removed_and_not_followed(inside, tmp_path):
