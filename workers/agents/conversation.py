@@ -37,6 +37,14 @@ def _say(plain: list[AnyMessage], text: str) -> None:
         plain.append(HumanMessage(text))
 
 
+def say_last(messages: Sequence[AnyMessage], text: str) -> list[AnyMessage]:
+    """Return the messages with `text`, unless empty, as the last that the model reads."""
+    said = list(messages)
+    if text:
+        _say(said, text)
+    return said
+
+
 def fit_into(messages: Sequence[AnyMessage], room: int) -> list[AnyMessage]:
     """Return the messages with the oldest long ones shortened until they fit into `room` bytes.
 

@@ -9,7 +9,7 @@ from workers.agents.globs import fits
 NEVER = (".git/**", ".git", ".github/workflows/**")
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is an answer to the model, not an error
+class Refused(Exception):
     """An action isn't done; the message is for the model."""
 
 

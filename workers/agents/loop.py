@@ -23,10 +23,10 @@ from langgraph.runtime import Runtime
 from app.domain.ports import Call, Entry, EntryKind, Journal, Prompt, WorkEnd, WorkResult, Worktree
 from app.domain.roles import Role, Tool
 from workers.agents.actions import FORMS, PUT_CODE, action_schema, check_arguments
-from workers.agents.conversation import fit_into, plain_text
+from workers.agents.conversation import fit_into, plain_text, say_last
 from workers.agents.guard import Refused
 from workers.agents.limits import Limits
-from workers.agents.prompts import protocol_words
+from workers.agents.prompts import protocol_words, reminder
 from workers.agents.tools import Outcome, Toolbox
 from workers.agents.translate import IN_TEXT, Reading, read
 from workers.llm.ledger import ContextTooLong, Ledger, Question, as_message, size_of
@@ -37,7 +37,7 @@ BYTES_PER_TOKEN = 3  # of code, cautiously
 OPENING = "start"
 
 
-class Unreplayable(Exception):  # noqa: N818 - ends the visit, not the attempt's worker
+class Unreplayable(Exception):
     """The journal doesn't fit what this version of the loop does; a new visit starts afresh."""
 
 
@@ -105,6 +105,9 @@ class Work:
         if self.seconds >= self.limits.seconds:
             return f"{self.limits.seconds:.0f} seconds were not enough."
         return ""
+
+
+# ruff: noqa: ARG002 - the hooks' signatures are LangChain's
 
 
 class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
@@ -203,7 +206,8 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
             settings = work.model.settings(work.call, manner, schema if acting is Protocol.actions else None)
             if acting is Protocol.actions:
                 system += manner.words(schema)
-            messages = fit_into(plain_text(request.messages, everything=acting is not Protocol.tools), self._room)
+            messages = plain_text(request.messages, everything=acting is not Protocol.tools)
+            messages = fit_into(say_last(messages, reminder(acting)), self._room)
             response = await handler(
                 request.override(
                     system_message=SystemMessage(system),
@@ -299,6 +303,20 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         return outcome
 
     async def _run(self, name: str, arguments: dict[str, Any], times: int) -> Outcome:
+        objection = self._objection(name, times)
+        if objection is not None:
+            return objection
+        try:
+            action = check_arguments(name, arguments, self._work.role.tools | {Tool.done})
+        except Refused as refusal:
+            return Outcome(str(refusal), ok=False, usable=False)
+        try:
+            return await self._work.toolbox.perform(action)
+        except Refused as refusal:
+            return Outcome(str(refusal), ok=False, usable=name != PUT_CODE)
+
+    def _objection(self, name: str, times: int) -> Outcome | None:
+        """Say why an action isn't even tried now, None when it is."""
         work = self._work
         if work.end is WorkEnd.done:
             return Outcome("Not done: the task was finished before.", ok=False)
@@ -306,17 +324,11 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
             told = f"This was the same action {times} times in a row. Do something else, or call done."
             return Outcome(told, ok=False, usable=False)
         if name == Tool.done and self._failed:
-            return Outcome("Not finished yet, because an action before this one failed. Put that right.", ok=False)
+            told = "Not finished yet, because an action before this one failed. Put that right."
+            return Outcome(told, ok=False)
         if name == Tool.done and not work.changed and not self._asked and work.role.may_write:
             return Outcome("Nothing has been changed yet. If that is right, call done again.", ok=False)
-        try:
-            action = check_arguments(name, arguments, work.role.tools | {Tool.done})
-        except Refused as refusal:
-            return Outcome(str(refusal), ok=False, usable=False)
-        try:
-            return await work.toolbox.perform(action)
-        except Refused as refusal:
-            return Outcome(str(refusal), ok=False, usable=name != PUT_CODE)
+        return None
 
     def _take_in(self, name: str, outcome: Outcome, times: int) -> None:
         """Draw the consequences of an action, replayed or not."""
@@ -360,7 +372,7 @@ async def work_on(work: Work, ledger: Ledger, prompt: Prompt) -> WorkResult:
     try:
         await work.open()
         recorder = Recorder(work, ledger)
-        agent = create_agent(chat, tools=_tools(work.role), system_prompt=prompt.system, middleware=[recorder])
+        agent = create_agent(chat, tools=_tools(work.role), system_prompt=prompt.system, middleware=[recorder], checkpointer=False)
         await agent.ainvoke({"messages": [HumanMessage(prompt.user)]}, {"recursion_limit": work.limits.steps * 8 + 50})
     except Unreplayable:
         work.finish(

@@ -89,26 +89,26 @@ def _core(node: Node) -> Node:
 
 
 def _sort(node: Node) -> tuple[Sort, str]:
+    sort: Sort = "other"
+    name = ""
     if node.type in FUNCTIONS:
-        return "function", _name(node, "name")
-    if node.type in CLASSES:
-        return "class", _name(node, "name")
-    if node.type in TYPES:
-        return "value", _name(node, "name")
-    if node.type in FIELDS:
-        return "value", _name(node, "name") or _name(node, "property")
-    if node.type in DECLARATIONS:
+        sort, name = "function", _name(node, "name")
+    elif node.type in CLASSES:
+        sort, name = "class", _name(node, "name")
+    elif node.type in TYPES | FIELDS:
+        sort, name = "value", _name(node, "name") or _name(node, "property")
+    elif node.type in DECLARATIONS:
         first = node.named_children[0]
         value = first.child_by_field_name("value")
         is_function = value is not None and value.type in {"arrow_function", "function_expression"}
-        return "function" if is_function else "value", _name(first, "name")
-    if node.type in {"assignment", "assignment_expression"}:
-        return "value", _name(node, "left")
-    if node.type.startswith(("import", "future_import")):
-        return "import", _text(node)
-    if node.type == "if_statement" and "__name__" in _name(node, "condition"):
-        return "main", "__main__"
-    return "other", ""
+        sort, name = "function" if is_function else "value", _name(first, "name")
+    elif node.type in {"assignment", "assignment_expression"}:
+        sort, name = "value", _name(node, "left")
+    elif node.type.startswith(("import", "future_import")):
+        sort, name = "import", _text(node)
+    elif node.type == "if_statement" and "__name__" in _name(node, "condition"):
+        sort, name = "main", "__main__"
+    return sort, name
 
 
 def _name(node: Node, field: str) -> str:

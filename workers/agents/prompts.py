@@ -1,12 +1,23 @@
 """What models are told: words from `prompts/*.md`, and material from outside marked as such."""
 
+import re
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from app.domain.ports import Prompt, Step
 from app.domain.roles import AgentRole, Role, Tool
 from workers.llm.models import Protocol
+
+LANGUAGES = {"py": "python", "pyi": "python", "js": "javascript", "ts": "typescript", "yml": "yaml", "md": "markdown"}
+COMMENTS = {
+    **dict.fromkeys(
+        ("js", "jsx", "mjs", "cjs", "ts", "tsx", "go", "rs", "java", "c", "h", "cpp", "kt", "php"), ("// ", "")
+    ),
+    **dict.fromkeys(("html", "xml", "md", "vue", "svelte", "svg"), ("<!-- ", " -->")),
+    **dict.fromkeys(("css", "scss"), ("/* ", " */")),
+    "sql": ("-- ", ""),
+}
 
 
 @cache
@@ -29,6 +40,15 @@ def material(name: str, text: str) -> str:
     return f"<<<{mark}\n{text.strip()}\n{mark}>>>"
 
 
+def file_block(path: str, text: str) -> str:
+    """Show a file as models are asked to answer: fenced, its path in the first line; no text can close its fence."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    ticks = "`" * (longest + 1)
+    suffix = PurePosixPath(path).suffix.removeprefix(".").lower()
+    before, after = COMMENTS.get(suffix, ("# ", ""))
+    return f"{ticks}{LANGUAGES.get(suffix, suffix)}\n{before}{path}{after}\n{text.rstrip()}\n{ticks}"
+
+
 def protocol_words(protocol: Protocol, role: Role) -> str:
     """Return what a model is told about how to act."""
     names = ", ".join(tool.value for tool in Tool if tool in role.tools)
@@ -39,3 +59,8 @@ def prompt_for(step: Step, role: AgentRole | None = None, **materials: str) -> P
     """Return the prompt of a structured step: its words, then each material that isn't empty."""
     shown = [material(name, text) for name, text in materials.items() if text.strip()]
     return Prompt(system_prompt(step, role), "\n\n".join(shown))
+
+
+def reminder(protocol: Protocol) -> str:
+    """Return what is said once more at the end, where small models look; empty for those that don't need it."""
+    return words("reminder_files") if protocol is Protocol.files else ""

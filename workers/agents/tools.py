@@ -5,7 +5,6 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.domain.ports import Workbench, Worktree
 from app.domain.roles import Role
@@ -57,20 +56,22 @@ class Toolbox:
         """Do one checked action; raises `Refused` in words for the model."""
         match action:
             case ReadFile():
-                return await asyncio.to_thread(self._read, action)
+                outcome = await asyncio.to_thread(self._read, action)
             case Search():
-                return await self._search(action)
+                outcome = await self._search(action)
             case EditFile():
-                return await asyncio.to_thread(self._edit, action)
+                outcome = await asyncio.to_thread(self._edit, action)
             case WriteFile():
-                return await asyncio.to_thread(self._write, action.path, action.content)
+                outcome = await asyncio.to_thread(self._write, action.path, action.content)
             case PutCode():
-                return await self._put(action)
+                outcome = await self._put(action)
             case Run():
-                return await self._run(action)
+                outcome = await self._run(action)
             case Done():
-                return await self._done(action)
-        raise TypeError(f"no such action: {type(action).__name__}")
+                outcome = await self._done(action)
+            case _:
+                raise TypeError(f"no such action: {type(action).__name__}")
+        return outcome
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -182,8 +183,15 @@ class Toolbox:
         )
 
     async def _put(self, action: PutCode) -> Outcome:
-        path = action.path or await self._guess(action.content)
+        path = action.path
+        if not path or not self._is_plausible(path):
+            path = await self._guess(path, action.content)
         return await asyncio.to_thread(self._put_into, path, action.content)
+
+    def _is_plausible(self, path: str) -> bool:
+        """Tell whether there is such a file, or at least the folder for it."""
+        place = locate(self._worktree.path, path)
+        return place.exists() or place.parent.exists()
 
     def _put_into(self, path: str, content: str) -> Outcome:
         check_write(self._role, self._protected, path)
@@ -194,15 +202,20 @@ class Toolbox:
         except BadAnswer as error:
             raise Refused(str(error)) from error
 
-    async def _guess(self, content: str) -> str:
-        """Return the only changed or tracked file with definitions of the same names."""
+    async def _guess(self, path: str, content: str) -> str:
+        """Return the only file that has definitions of the same names, where `path` is empty or made up."""
         wanted = {piece.name for piece in outline(content, "python") or () if piece.sort in {"function", "class"}}
-        _, listing = await self._grep("-E", "|".join(map(re.escape, wanted)), ".") if wanted else (1, "")
+        _, listing = await self._grep("-E", "|".join(map(re.escape, sorted(wanted))), ".") if wanted else (1, "")
         paths = sorted({line.split(":", 1)[0] for line in listing.splitlines()})
-        homes = [path for path in paths if wanted & self._defined(path)]
+        homes = [home for home in paths if wanted & self._defined(home)]
+        if path:
+            same = [home for home in homes if home.rsplit("/", 1)[-1] == path.rsplit("/", 1)[-1]]
+            return same[0] if len(same) == 1 else path  # a new file in a new folder
         if len(homes) != 1:
             found = f" It could belong to {', '.join(homes[:5])}." if homes else ""
-            raise Refused(f"It isn't said for which file the code is.{found} Write `# path/of/file` in its first line.")
+            raise Refused(
+                f"It isn't said for which file the code is.{found} Name its path in a comment in its first line."
+            )
         return homes[0]
 
     def _defined(self, path: str) -> set[str]:

@@ -21,6 +21,7 @@ from app.errors import ModelError
 from workers.llm.manner import Manner, next_manner
 
 if TYPE_CHECKING:
+    import openai
     from langchain_core.language_models import BaseChatModel
 
 SCRIPTED = "scripted"
@@ -176,6 +177,7 @@ class Model:
         self.manner = Manner(legacy_limit=self._is_foreign(environment))
         self._environment = environment
         self._chat: BaseChatModel | None = None
+        self._client: openai.DefaultAsyncHttpxClient | None = None
         self._loading = asyncio.Lock()
 
     def _is_foreign(self, environment: Mapping[str, str]) -> bool:
@@ -205,6 +207,7 @@ class Model:
                 max_retries=0,  # the ledger retries, where each try is accounted for
                 timeout=self.spec.timeout,
                 **self._access(provider),
+                **self._connections(provider),
                 **(self.spec.extra or {}),
             )
         except (ImportError, ValueError) as error:
@@ -227,13 +230,21 @@ class Model:
             return {**access, "api_key": "none"}  # one's own server often wants none; the SDK insists on one
         raise ModelError(f"The model {self.spec.name} needs a key: set {variable} for the worker.")
 
+    def _connections(self, provider: str) -> dict[str, Any]:
+        """Return an HTTP client of our own, since LangChain's is shared by all and can't be closed."""
+        if provider != "openai":
+            return {}
+        import openai  # noqa: PLC0415 - as LangChain's model that needs it
+
+        self._client = openai.DefaultAsyncHttpxClient(timeout=self.spec.timeout)
+        return {"http_async_client": self._client}
+
     async def close(self) -> None:
         """Close the connections; the model isn't used afterwards."""
-        chat, self._chat = self._chat, None
-        # Where OpenAI's and Anthropic's LangChain models keep the client of their SDK.
-        client = getattr(chat, "root_async_client", None) or getattr(chat, "_async_client", None)
-        if client is not None:
-            await client.close()
+        self._chat = None
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
 
     def settings(self, call: Call, manner: Manner, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the keyword arguments of one request: headers, limits and, with `schema`, its answer's form."""

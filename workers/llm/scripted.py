@@ -93,6 +93,9 @@ class Line(BaseModel):
         )
 
 
+# ruff: noqa: ARG002 - the signatures are LangChain's
+
+
 class ScriptedChat(BaseChatModel):
     """A chat model that reads from a recorded conversation."""
 

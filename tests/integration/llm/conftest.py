@@ -259,12 +259,11 @@ def call() -> Call:
     return Call(uuid4(), uuid4(), AgentRole.backend, Step.generate, 1, "r0.a1.v1")
 
 
-@dataclass(frozen=True)
 class Saying:
     """How tests put words into the server's mouth."""
 
-    said: Any = staticmethod(said)
-    failed: Any = staticmethod(failed)
+    said = staticmethod(said)
+    failed = staticmethod(failed)
 
 
 @pytest.fixture

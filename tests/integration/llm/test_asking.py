@@ -1,0 +1,202 @@
+"""Steps get valid answers from a model server that errs, and pay for no more than they must."""
+
+import asyncio
+import socket
+from uuid import uuid4
+
+import pytest
+from aiohttp import web
+from pydantic import BaseModel
+
+from app.domain.plan import Plan
+from app.domain.ports import Call, Prompt, Step
+from app.domain.roles import AgentRole
+from app.errors import BadAnswer, BudgetExceeded, ModelError, Transient
+from workers.llm.ledger import Ledger
+from workers.llm.models import Models
+from workers.llm.thinker import StructuredThinker
+
+
+class Colours(BaseModel):
+    """A form."""
+
+    colours: tuple[str, ...]
+    best: str
+
+
+GOOD = '{"colours": ["red"], "best": "red"}'
+PROMPT = Prompt("You like colours.", "Which?")
+
+
+@pytest.fixture
+def call() -> Call:
+    return Call(uuid4(), None, AgentRole.maestro, Step.parse, 1, "parse")
+
+
+@pytest.fixture
+async def thinker(server):
+    made = []
+
+    def make(timeout=10, url="", retries=4):
+        prices = f'{{"openai:*": {{"input": 1000, "output": 1000, "timeout": {timeout}, "max_output_tokens": 100}}}}'
+        models = Models("openai:test", prices=prices, environment={"OPENAI_BASE_URL": url or server.url})
+        made.append(models)
+        return StructuredThinker(models, Ledger(lambda: 0.5, pace=0.001, retries=retries))
+
+    yield make
+    for models in made:
+        await models.close()
+
+
+async def test_an_answer_in_the_right_form_is_asked_for_once(thinker, server, saying, call, journal):
+    server.answers = [saying.said(GOOD)]
+    answer = await thinker().answer(call, journal, Colours, PROMPT)
+    assert answer.best == "red"
+    form = server.requests[0]["response_format"]["json_schema"]
+    assert (form["name"], form["strict"], form["schema"]["required"]) == ("Colours", True, ["colours", "best"])
+    assert server.headers[0]["x-aurora-task"] == "-"
+    assert await thinker().answer(call, journal, Colours, PROMPT) == answer  # from the journal
+    assert len(server.requests) == 1
+    assert journal.usages[0].usd == pytest.approx(0.12)
+
+
+async def test_the_model_hears_what_was_wrong(thinker, server, saying, call, journal):
+    server.answers = [saying.said("Red!"), saying.said('{"colours": "red"}'), saying.said(GOOD)]
+    assert (await thinker().answer(call, journal, Colours, PROMPT)).best == "red"
+    assert "no valid JSON" in server.requests[1]["messages"][-1]["content"]
+    assert "best: Field required" in server.requests[2]["messages"][-1]["content"]
+
+
+async def test_after_three_tries_the_answer_is_bad(thinker, server, saying, call, journal):
+    server.answers = [saying.said(""), saying.said(None, refusal="no"), saying.said('{"colours": [', finish="length")]
+    with pytest.raises(BadAnswer, match=r"3 tries.*cut off"):
+        await thinker().answer(call, journal, Colours, PROMPT)
+    with pytest.raises(BadAnswer):
+        await thinker().answer(call, journal, Colours, PROMPT)
+    assert len(server.requests) == 3
+
+
+async def test_a_list_or_a_wrapper_around_the_answer_is_forgiven(thinker, server, saying, call, journal):
+    server.answers = [saying.said('{"plan": [{"key": "t1", "title": "Do it", "kind": "magic"}]}')]
+    plan = await thinker().answer(call, journal, Plan, PROMPT)
+    assert (plan.tasks[0].key, plan.tasks[0].kind) == ("t1", "integration")
+
+
+@pytest.mark.filterwarnings("ignore:This model does not support OpenAI:UserWarning")
+@pytest.mark.parametrize(
+    "complaint",
+    ["response_format is not supported", "'response_format' of type 'json_schema' is not supported with this model"],
+)
+async def test_a_server_without_schemas_gets_them_in_words(thinker, server, saying, call, journal, complaint):
+    server.answers = [
+        saying.failed(400, complaint),
+        saying.failed(400, complaint),
+        saying.said(f"```json\n{GOOD}\n```"),
+    ]
+    asking = thinker()
+    assert (await asking.answer(call, journal, Colours, PROMPT)).best == "red"
+    assert [request.get("response_format", {}).get("type") for request in server.requests] == [
+        "json_schema", "json_object", None,
+    ]  # fmt: skip
+    assert '"colours"' in server.requests[2]["messages"][0]["content"]
+    server.answers = [saying.said(GOOD)]
+    journal.entries.clear()
+    await asking.answer(call, journal, Colours, PROMPT)
+    assert "response_format" not in server.requests[3]
+    assert journal.forfeits == []
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 529, 408])
+async def test_passing_failures_are_retried(thinker, server, saying, call, journal, status):
+    server.answers = [saying.failed(status, "later"), saying.failed(status, "later"), saying.said(GOOD)]
+    assert (await thinker().answer(call, journal, Colours, PROMPT)).best == "red"
+    assert not journal.open
+
+
+async def test_being_turned_away_costs_nothing_but_a_server_error_may_have(thinker, server, saying, call, journal):
+    server.answers = [saying.failed(429, "later"), saying.said(GOOD)]
+    await thinker().answer(call, journal, Colours, PROMPT)
+    assert journal.forfeits == []
+    journal.entries.clear()
+    server.answers = [saying.failed(500, "oops"), saying.said(GOOD)]
+    await thinker().answer(call, journal, Colours, PROMPT)
+    assert journal.forfeits == [True]
+
+
+async def test_retrying_ends(thinker, server, saying, call, journal):
+    server.answers = [saying.failed(503, "overloaded", **{"Retry-After": "7"}) for _ in range(9)]
+    with pytest.raises(Transient, match="overloaded") as error:
+        await thinker().answer(call, journal, Colours, PROMPT)
+    assert len(server.requests) == 5
+    assert error.value.retry_after == 7
+    assert not journal.open
+
+
+def garbage(_):
+    return web.Response(text="<html>login</html>", content_type="text/html")
+
+
+def no_choices(_):
+    return web.json_response({"object": "chat.completion", "choices": None})
+
+
+@pytest.mark.parametrize("answer", [garbage, no_choices])
+async def test_what_is_no_answer_is_retried_too(thinker, server, saying, call, journal, answer):
+    server.answers = [answer, saying.said(GOOD)]
+    assert (await thinker().answer(call, journal, Colours, PROMPT)).best == "red"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, "check OPENAI_API_KEY"), (403, "may not use"), (404, "check AURORA_MODEL")]
+)
+async def test_what_a_person_must_change_is_said_at_once(thinker, server, saying, call, journal, status, words):
+    server.answers = [saying.failed(status, "Incorrect API key provided: sk-abc123456789")]
+    with pytest.raises(ModelError, match=words) as error:
+        await thinker().answer(call, journal, Colours, PROMPT)
+    assert "sk-abc" not in str(error.value)
+    assert len(server.requests) == 1
+    assert journal.forfeits == [False]
+
+
+async def test_a_server_that_is_not_there_costs_nothing(thinker, call, journal):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    with pytest.raises(Transient):
+        await thinker(url=url, retries=1).answer(call, journal, Colours, PROMPT)
+    assert journal.forfeits == [False]
+
+
+async def test_an_answer_that_takes_too_long_is_given_up(thinker, server, saying, call, journal):
+    stop = asyncio.Event()
+
+    class Slow(web.Response):
+        async def prepare(self, request):
+            await stop.wait()
+            return await super().prepare(request)
+
+    server.answers = [lambda _: Slow(text="{}"), saying.said(GOOD)]
+    assert (await thinker(timeout=0.2).answer(call, journal, Colours, PROMPT)).best == "red"
+    assert journal.forfeits == [True]
+    stop.set()
+
+
+async def test_a_call_that_could_cost_too_much_is_not_made(thinker, server, call, journal):
+    journal.budget = 0.1
+    with pytest.raises(BudgetExceeded):
+        await thinker().answer(call, journal, Colours, PROMPT)
+    assert server.requests == []
+
+
+async def test_tokens_that_the_server_does_not_count_are_counted_in_bytes(thinker, server, saying, call, journal):
+    server.answers = [saying.said(GOOD, usage=False)]
+    await thinker().answer(call, journal, Colours, PROMPT)
+    assert journal.usages[0].input_tokens > 100
+    assert journal.usages[0].output_tokens >= len(GOOD)
+    assert journal.usages[0].usd > 0
+
+
+async def test_what_a_database_cannot_hold_is_replaced(thinker, server, saying, call, journal):
+    server.answers = [saying.said('{"colours": ["a\\u0000b"], "best": "x\x00\ud800"}'.replace("\ud800", ""))]
+    await thinker().answer(call, journal, Colours, PROMPT)
+    assert "\x00" not in str((await journal.read("parse"))[0].content)
