@@ -60,7 +60,8 @@ def build(hub: Hub, faults: Faults) -> web.Application:
     for route in ALL:
         endpoint = _endpoint(hub, limits, route)
         for prefix in ("", GHES):
-            app.router.add_route(route.method, prefix + route.pattern, endpoint)
+            for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
+                app.router.add_route(method, prefix + route.pattern, endpoint)
     app.router.add_post("/settings/apps/new", partial(agree, hub))
     git_http.add_routes(app, hub)
     for prefix in ("/repos", "/app", "/user", "/users", GHES):
@@ -83,6 +84,9 @@ def _endpoint(hub: Hub, limits: RateLimits, route: Route) -> Callable[[web.Reque
             reply = await route.handler(call)
         except ApiError as error:
             reply = _refusal(error)
+        except Exception:  # noqa: BLE001 - the boundary of a request: the caller gets a sentence, the log the trace
+            log.exception("%s %s failed", request.method, request.path)
+            reply = _refusal(ApiError(500, "Server Error"))
         cost = 0 if request.path.endswith("/rate_limit") else 1
         state = limits.state(actor.key, cost)
         if cost == 0 and reply.status == 200:

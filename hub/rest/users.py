@@ -51,11 +51,23 @@ async def my_repositories(call: Call) -> Reply:
 
 @routes.add("POST /user/repos")
 async def create_repository(call: Call) -> Reply:
+    return await _create(call, _person(call))
+
+
+@routes.add("POST /orgs/{org}/repos")
+async def create_for_organization(call: Call) -> Reply:
+    owner = accounts.by_login(call.hub.store, call.text("org"))
+    if owner is None or owner["type"] != "Organization":
+        raise not_found()
+    return await _create(call, owner)
+
+
+async def _create(call: Call, owner: Row) -> Reply:
     person = _person(call)
     name = call.data.get("name")
     if not isinstance(name, str) or not repos.NAME.fullmatch(name):
         raise ApiError(
             422, "Repository creation failed.", [{"resource": "Repository", "field": "name", "code": "invalid"}]
         )
-    repo = await repos.create_repository(call.hub, person, name, person, call.data)
+    repo = await repos.create_repository(call.hub, owner, name, person, call.data)
     return Reply(full_repository(call.urls, repo, "admin"), 201)

@@ -23,9 +23,7 @@ async def test_every_endpoint_answers_as_described(world: World) -> None:
     await _checks(world)
     await _deliveries(world)
     await world.settle()
-    missing = {f"{m} {p}" for m, p in world.conformance.operations} - {
-        f"{m} {p}" for m, p, _ in world.conformance.seen
-    }
+    missing = {f"{m} {p}" for m, p in world.conformance.operations} - {f"{m} {p}" for m, p, _ in world.conformance.seen}
     assert not missing, f"never asked: {sorted(missing)}"
 
 
@@ -96,7 +94,9 @@ async def _issue(world: World) -> int:
     assert [one["name"] for one in made["labels"]] == ["aurora", "bug"]
     assert (await world.you("GET", f"{repo}/issues?labels=aurora"))[0]["number"] == made["number"]
     assert (await world.you("PATCH", here, {"title": "Uno", "body": "x"}))["title"] == "Uno"
-    assert (await world.you("PATCH", here, {"state": "closed", "state_reason": "not_planned"}))["closed_by"]["login"] == "you"
+    assert (await world.you("PATCH", here, {"state": "closed", "state_reason": "not_planned"}))["closed_by"][
+        "login"
+    ] == "you"
     assert (await world.you("PATCH", here, {"state": "open"}))["state_reason"] == "reopened"
     comment = await world.you("POST", f"{here}/comments", {"body": "Hello"})
     one = f"{repo}/issues/comments/{comment['id']}"
