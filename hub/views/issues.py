@@ -20,6 +20,8 @@ def label(urls: Urls, full_name: str, row: Row) -> Json:
         "name": row["name"],
         "color": row["color"],
         "default": bool(row["is_default"]),
+        "archived_at": None,
+        "archived_by": None,
         "description": row["description"],
     }
 
