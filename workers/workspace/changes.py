@@ -1,6 +1,5 @@
 """Read what git says of the difference between two trees: no process is started here."""
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -45,7 +44,7 @@ def parse(output: bytes) -> list[Change]:
 
 
 def _entries(raw: bytes) -> Iterator[tuple[str, list[str]]]:
-    fields = iter(os.fsdecode(raw).split("\0"))
+    fields = iter(raw.decode("utf-8", "replace").split("\0"))
     for description in fields:
         if not description:
             continue

@@ -228,6 +228,8 @@ def failure(command: str, message: str) -> GitError | Transient:
     """Tell an outage, after which trying again may work, from everything else that git complains of."""
     lines = [line.removeprefix("fatal: ").removeprefix("error: ") for line in message.splitlines() if line.strip()]
     sentence = f"git {command} failed: {'; '.join(lines[-5:]) or 'it did not say why'}"[:2000]
+    if "returned error: 403" in message:
+        return GitError(f"{sentence}. Check that the app is installed here with the permission 'Contents'.")
     return Transient(sentence) if _OUTAGE.search(message) else GitError(sentence)
 
 

@@ -14,7 +14,8 @@ from app.domain.project import Repository
 from app.errors import GitError
 from workers.workspace import changes, merge, push
 from workers.workspace.command import NETWORK_SECONDS, NOTHING, Git, Identity, Output, Secret, require_git
-from workers.workspace.locks import locked, release, try_lock
+from workers.workspace.locks import locked
+from workers.workspace.places import Places
 from workers.workspace.worktree import Checkout, remove
 
 LARGEST_DIFF = 400_000  # bytes
@@ -61,7 +62,7 @@ class Mirror:
         """Name the directories of the mirror and of its worktrees; nothing is read or written yet."""
         self._home = home
         self._lock = home.with_name(home.name + ".lock")
-        self._worktrees = worktrees
+        self._places = Places(worktrees, home)
         self._forge = forge
         self._identity = identity
         self._git = Git(home)
@@ -79,8 +80,7 @@ class Mirror:
                 await asyncio.to_thread(remove, unfinished)
             if not self._home.is_dir():
                 await self._clone(lock)
-            await asyncio.to_thread(self._remove_abandoned)
-            await self._git("worktree", "prune")
+        await asyncio.to_thread(self._places.clear)
 
     async def fetch(self) -> None:
         """Bring all branches up to date; those who ask while a fetch runs share the next one."""
@@ -114,13 +114,6 @@ class Mirror:
         for stale in (*self._home.glob("*.lock"), *self._home.glob("refs/**/*.lock")):
             stale.unlink(missing_ok=True)
 
-    def _remove_abandoned(self) -> None:
-        if not self._worktrees.is_dir():
-            return
-        for path in self._worktrees.iterdir():
-            if path.suffix != ".lock" and (lock := try_lock(_lock_of(path))) is not None:
-                self._give_up(path, lock)
-
     async def _with_remote(self, action: Callable[[str, Secret], Awaitable[Output]]) -> Output:
         """Do something with the remote; where it has moved is asked when it isn't where it was."""
         url = self._url or (await self._forge.info()).clone_url
@@ -144,7 +137,8 @@ class Mirror:
 
     async def files(self, commit: str) -> list[str]:
         """Return the paths of all files of a commit, in git's order."""
-        return (await self._git("ls-tree", "-r", "-z", "--name-only", commit)).items
+        listed = await self._git("ls-tree", "-r", "-z", "--name-only", commit)
+        return [path for path in listed.text.split("\0") if path]
 
     async def read(self, commit: str, path: str) -> bytes | None:
         """Return the content of a regular file; None when there is none at `path`."""
@@ -214,43 +208,16 @@ class Mirror:
 
     @asynccontextmanager
     async def _checkout(self, name: str, base: str, at: str | None) -> AsyncIterator[Checkout]:
-        path, lock = self._place(name)
+        path, lock = self._places.take(name)
         try:
-            await asyncio.to_thread(self._remove_worktree, path)
-            await self._git("worktree", "add", "--quiet", "--detach", "--force", "--", str(path), base)
-            git = Git(self._home / "worktrees" / path.name, path)
+            git = await asyncio.to_thread(self._places.prepare, path)
+            await git("read-tree", "--reset", "-u", base)
             if at is not None:
                 await git("read-tree", "--reset", "-u", at)
                 await git("read-tree", "--reset", base)
             yield Checkout(git, path, base, self._identity)
         finally:
-            await _to_the_end(asyncio.to_thread(self._give_up, path, lock))
-
-    def _place(self, name: str) -> tuple[Path, int]:
-        """Find a directory for a worktree.
-
-        A holder that only stands still may wake up and write, so it keeps its directory: the next one
-        gets another.
-        """
-        for number in range(1, 100):
-            path = self._worktrees / (name if number == 1 else f"{name}.{number}")
-            if (lock := try_lock(_lock_of(path))) is not None:
-                return path, lock
-        raise GitError(f"A hundred processes hold worktrees named {name}; end those that hang.")
-
-    def _give_up(self, path: Path, lock: int) -> None:
-        try:
-            self._remove_worktree(path)
-        finally:
-            release(_lock_of(path), lock)
-
-    def _remove_worktree(self, path: Path) -> None:
-        remove(path)
-        remove(self._home / "worktrees" / path.name)
-
-
-def _lock_of(worktree: Path) -> Path:
-    return worktree.with_name(f"{worktree.name}.lock")
+            await _to_the_end(asyncio.to_thread(self._places.give_up, path, lock))
 
 
 def _require_plain(name: str) -> None:

@@ -118,15 +118,23 @@ def _admit(root: Path, paths: set[str]) -> None:
         if path.endswith("/"):  # so git lists a repository of its own
             _remove_nested_git(root / path, itself=True)
             continue
+        if not _is_text(path):
+            raise GitError(f"The name of the file {path!r} isn't UTF-8; rename it.")
         try:
             status = (root / path).lstat()
         except (FileNotFoundError, NotADirectoryError):
             continue  # deleted
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise GitError(f"{path} is a pipe, socket or device, which can't be committed; delete it.")
         if stat.S_ISREG(status.st_mode) and status.st_size > LARGEST_FILE:
             raise GitError(
                 f"{path} has {status.st_size // 1_000_000} MB, and files over {LARGEST_FILE // 1_000_000} MB"
                 " can't be committed. Delete it or add it to .gitignore."
             )
+
+
+def _is_text(path: str) -> bool:
+    return not any("\udc80" <= character <= "\udcff" for character in path)
 
 
 def _remove_nested_git(root: Path, *, itself: bool = False) -> None:

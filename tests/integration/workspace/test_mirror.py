@@ -250,6 +250,39 @@ async def test_a_huge_file_is_refused_with_its_name(mirror: Mirror, base: str) -
             await tree.patch()
 
 
+async def test_a_name_that_is_no_text_is_refused(mirror: Mirror, base: str) -> None:
+    async with mirror.worktree("t", base) as tree:
+        (tree.path / os.fsdecode(b"caf\xe9.txt")).write_text("x")
+        with pytest.raises(GitError, match="isn't UTF-8; rename it"):
+            await tree.changes()
+
+
+async def test_submodules_stay_as_they_are(mirror: Mirror, base: str, origin: Path, tmp_path: Path) -> None:
+    source = tmp_path / "sample"
+    git(source, "update-index", "--add", "--cacheinfo", f"160000,{base},sub")
+    git(source, "commit", "-q", "-m", "Link")
+    git(source, "push", "-q", str(origin), "main")
+    await mirror.fetch()
+    head = await mirror.head("main")
+    assert head not in {None, base}
+    async with mirror.worktree("t", head) as tree:
+        assert await tree.changes() == []
+        (tree.path / "a.py").write_text("new\n")
+        assert [change.path for change in await tree.changes()] == ["a.py"]
+        await tree.restore(await tree.patch())
+        assert [change.path for change in await tree.changes()] == ["a.py"]
+
+
+async def test_a_pipe_or_socket_is_no_file_of_the_repository(mirror: Mirror, base: str) -> None:
+    async with mirror.worktree("t", base) as tree:
+        os.mkfifo(tree.path / "pipe")
+        assert await tree.changes() == []
+        (tree.path / "a.py").unlink()
+        os.mkfifo(tree.path / "a.py")
+        with pytest.raises(GitError, match=r"a.py is a pipe"):
+            await tree.changes()
+
+
 async def test_a_change_that_keeps_size_and_time_is_seen(mirror: Mirror, base: str) -> None:
     async with mirror.worktree("t", base) as tree:
         before = (tree.path / "a.py").stat()
@@ -272,7 +305,16 @@ async def test_files_of_another_user_are_read_and_removed(mirror: Mirror, base: 
 async def test_eight_worktrees_at_once(mirror: Mirror, base: str) -> None:
     shas = await asyncio.gather(*(committed(mirror, base, {"a.py": f"{n}\n"}, f"t{n}") for n in range(8)))
     assert len(set(shas)) == 8
-    assert git(mirror._home, "worktree", "list").count("\n") == 0
+
+
+async def test_fetches_do_not_mind_worktrees_that_come_and_go(mirror: Mirror, origin: Path, base: str) -> None:
+    async def come_and_go(name: str) -> None:
+        for _ in range(3):
+            async with mirror.worktree(name, base):
+                git(origin, "branch", "-f", name, base)
+                await mirror.fetch()
+
+    await asyncio.gather(*(come_and_go(f"t{n}") for n in range(6)))
 
 
 async def test_a_cancelled_worktree_is_removed(mirror: Mirror, base: str, tmp_path: Path) -> None:
@@ -289,7 +331,6 @@ async def test_a_cancelled_worktree_is_removed(mirror: Mirror, base: str, tmp_pa
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not list((tmp_path / "data/worktrees/octo/sample").iterdir())
-    assert not list((mirror._home / "worktrees").glob("*"))
 
 
 async def test_who_takes_over_gets_a_fresh_tree_and_a_holder_that_stands_still_keeps_its_own(
