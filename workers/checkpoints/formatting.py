@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.domain.checks import Finding, mark_known
+from app.domain.ports import Clone
+from app.domain.repository_settings import CommandSettings
 from workers.checkpoints import fixes, languages, lint
+from workers.checkpoints.equipment import Equipment
 from workers.checkpoints.execution import read_report
 from workers.checkpoints.reports import records
+from workers.checkpoints.subject import Subject
 from workers.checkpoints.tools import Tool, custom
-
-if TYPE_CHECKING:
-    from app.domain.ports import Clone
-    from app.domain.repository_settings import CommandSettings
-    from workers.checkpoints.baseline import Baselines
-    from workers.checkpoints.bench import Subject
-    from workers.checkpoints.execution import Executor
 
 _ROUNDS = 3  # a fix can make room for the next
 
@@ -23,17 +19,15 @@ _ROUNDS = 3  # a fix can make room for the next
 class Formatter:
     """Changes the files of one subject in place."""
 
-    def __init__(
-        self, executor: "Executor", baselines: "Baselines", clone: "Clone", commands: "CommandSettings", root: Path
-    ) -> None:
+    def __init__(self, has: Equipment, clone: Clone, commands: CommandSettings, root: Path) -> None:
         """Work in the checkout at `root`."""
-        self._executor = executor
-        self._baselines = baselines
+        self._executor = has.executor
+        self._baselines = has.baselines
         self._clone = clone
         self._commands = commands
         self._root = root
 
-    async def apply(self, subject: "Subject") -> list[str]:
+    async def apply(self, subject: Subject) -> list[str]:
         """Format and fix; return the paths altered. Raises SandboxUnavailable."""
         before = {path: read_report(self._root / path) for path in subject.paths}
         if self._commands.format:
@@ -45,7 +39,7 @@ class Formatter:
                 await self._format(tool, subject)
         return [path for path, content in before.items() if read_report(self._root / path) != content]
 
-    async def _format(self, tool: Tool, subject: "Subject") -> None:
+    async def _format(self, tool: Tool, subject: Subject) -> None:
         now = await self._baselines.run_tools([tool], subject.paths, self._root, subject.environment)
         found = [finding for finding in now.findings if finding.code == lint.FORMAT]
         if not found:
@@ -56,7 +50,7 @@ class Formatter:
         if wanted:
             await self._run((*lint.writing(tool), *wanted), subject)
 
-    async def _fix(self, tool: Tool, subject: "Subject") -> None:
+    async def _fix(self, tool: Tool, subject: Subject) -> None:
         if tool.read is not records.ruff:
             return  # others are run by the repository's own `format` command
         for _ in range(_ROUNDS):
@@ -70,7 +64,7 @@ class Formatter:
             if outcome.exit_code != 1 or not self._apply(report, await self._known(tool, subject, report)):
                 return
 
-    async def _known(self, tool: Tool, subject: "Subject", report: str) -> Sequence[Finding]:
+    async def _known(self, tool: Tool, subject: Subject, report: str) -> Sequence[Finding]:
         found = tool.read(report, self._root)
         before = await self._baselines.tools(self._clone, subject.base, subject.environment, [tool], subject.paths)
         return mark_known(found, before.findings)
@@ -83,5 +77,5 @@ class Formatter:
                 fixes.rewrite(self._root / path, fixes.apply(content.decode(), wanted))
         return bool(offered)
 
-    async def _run(self, argv: Sequence[str], subject: "Subject") -> None:
+    async def _run(self, argv: Sequence[str], subject: Subject) -> None:
         await self._executor.run(argv, self._root, subject.environment, seconds=300, writable=True, heavy=False)

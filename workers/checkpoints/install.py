@@ -1,12 +1,9 @@
 """Builds the environment of a base commit: once per digest of what it declares, before any written code exists."""
 
 import asyncio
-import json
-import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,7 +11,7 @@ from pydantic import ValidationError
 from app.domain.ports import Clone
 from app.domain.sandbox import GIB, Command, Limits, Mount, Network, Outcome, Sandbox
 from app.errors import EnvironmentFailed
-from workers.checkpoints import declarations, interpreters, registry
+from workers.checkpoints import declarations, interpreters, registry, site_packages
 from workers.checkpoints.declarations import Needs
 from workers.checkpoints.environment import Environment
 from workers.checkpoints.execution import linked
@@ -30,9 +27,6 @@ _PATIENCE = 1800.0  # seconds; for a build by somebody else
 _LIMITS = Limits(
     seconds=1200, memory=4 * GIB, total_memory=6 * GIB, file=4 * GIB, disk=16 * GIB, temporary=2 * GIB, processes=1024
 )
-_OWN = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
-_PATH_FILE = re.compile(r"^(__editable__|_editable_impl_|easy-install|.*\.egg-link)|\.pth$")
-_MAPPING = re.compile(r"^MAPPING(?::[^=]*)? = (\{.*\})$", re.M)
 
 
 class Environments:
@@ -134,15 +128,15 @@ class Build:
             name = f"environment-{self._needs.digest[:12]}"
             async with clone.worktree(name, snapshot.commit) as checkout:
                 await self._install(checkout.path)
-                roots = await asyncio.to_thread(detach, self._home / "venv", checkout.path)
+                roots = await asyncio.to_thread(site_packages.detach, self._home / "venv", checkout.path)
         for left in (".cache", ".npm"):
             await asyncio.to_thread(shutil.rmtree, self._home / left, True)
         return Environment(
             digest=self._needs.digest,
             home=self._home,
             python=interpreter.version if interpreter else None,
-            programs=frozenset(_programs(self._home)),
-            roots=tuple(dict.fromkeys([*roots, *(["src"] if _has_src(snapshot) else [])])),
+            programs=frozenset(site_packages.programs(self._home)),
+            roots=tuple(dict.fromkeys([*roots, *(["src"] if site_packages.has_src(snapshot) else [])])),
             has_modules=(self._home / "node_modules").is_dir(),
             toolchains=(*(interpreter.toolchains if interpreter else ()), *_node()),
             notes=tuple(self._notes),
@@ -161,7 +155,9 @@ class Build:
 
     async def _plain(self) -> None:
         outcome = await self._pip(("pytest",), self._home, seconds=120)
-        if not outcome.ok and not await asyncio.to_thread(borrow_pytest, _site_packages(self._home / "venv")):
+        if not outcome.ok and not await asyncio.to_thread(
+            site_packages.borrow_pytest, site_packages.inside(self._home / "venv")
+        ):
             raise self._failed("pytest could not be installed", outcome)
 
     async def _install(self, checkout: Path) -> None:
@@ -173,7 +169,7 @@ class Build:
             await self._modules(checkout)
         if (checkout / "node_modules").is_dir() and not (checkout / "node_modules").is_symlink():
             await asyncio.to_thread(shutil.move, checkout / "node_modules", self._home / "node_modules")
-        if self._needs.wants_python and "pytest" not in _programs(self._home):
+        if self._needs.wants_python and "pytest" not in site_packages.programs(self._home):
             await self._plain()
 
     async def _set_up(self, command: str, checkout: Path) -> None:
@@ -267,6 +263,8 @@ class Build:
             "UV_COMPILE_BYTECODE": "1",
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_NO_PROGRESS": "1",
+            "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip does, for whom these indexes were set up
+            "UV_OFFLINE": "1" if self._network is Network.none else "0",
             "UV_PROJECT_ENVIRONMENT": str(self._home / "venv"),
             "npm_config_cache": str(self._home / ".npm"),
             "npm_config_update_notifier": "false",
@@ -285,68 +283,3 @@ class Build:
         )
         output = tail(plain(outcome.stdout.decode(errors="replace")).strip(), 4000)
         return EnvironmentFailed(f"{what}: it {outcome.describe()}.{hint}\n\n{output}")
-
-
-def detach(venv: Path, checkout: Path) -> tuple[str, ...]:
-    """Make an environment forget the checkout that it was built from; return where its packages were in there.
-
-    What is left of the repository's own package is its metadata and entry points; the code comes from whichever
-    checkout is being judged.
-    """
-    if not venv.is_dir():
-        return ()
-    roots: list[str] = []
-    for file in _site_packages(venv).iterdir():
-        if not (_PATH_FILE.search(file.name) or file.name.startswith("__editable__")) or not file.is_file():
-            continue
-        text = file.read_text(errors="replace")
-        if str(checkout) in text:
-            roots += _roots(text, checkout)
-            file.unlink()
-    return tuple(dict.fromkeys(roots))
-
-
-def _roots(text: str, checkout: Path) -> Iterator[str]:
-    found = [line.strip() for line in text.splitlines() if line.startswith(str(checkout))]
-    for mapping in _MAPPING.findall(text):  # setuptools: package name to directory
-        try:
-            packages = json.loads(mapping.replace("'", '"'))
-        except ValueError:
-            continue
-        found += [str(Path(path).parent) for name, path in packages.items() if Path(path).stem == name.split(".")[-1]]
-    for path in found:
-        if Path(path).is_relative_to(checkout):
-            yield str(Path(path).relative_to(checkout))
-
-
-def _site_packages(venv: Path) -> Path:
-    return next(iter(sorted((venv / "lib").glob("python3*/site-packages"))))
-
-
-def _programs(home: Path) -> set[str]:
-    found: set[str] = set()
-    for directory in (home / "venv" / "bin", home / "node_modules" / ".bin"):
-        if directory.is_dir():
-            found |= {path.name for path in directory.iterdir()}
-    return found
-
-
-def _has_src(snapshot: Snapshot) -> bool:
-    return any(path.startswith("src/") and path.endswith(".py") for path in snapshot.files)
-
-
-def borrow_pytest(site_packages: Path) -> bool:
-    """Copy pytest and what it needs from our own installation, for a machine without a registry."""
-    try:
-        parts = [distribution(name) for name in _OWN]
-    except PackageNotFoundError:
-        return False
-    for part in parts:
-        for file in part.files or ():
-            source = Path(str(part.locate_file(file)))
-            if ".." in file.parts or "__pycache__" in file.parts or not source.is_file():
-                continue
-            target = site_packages / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    return True

@@ -13,6 +13,7 @@ _JUDGES = re.compile(
     r"|\.?(eslint|prettier|vitest|jest|mocha|babel|vite)(rc|\.config)(\.\w+)*|biome\.jsonc?|tsconfig.*\.json|\.coveragerc"
     r"|sitecustomize\.py|usercustomize\.py)$"
 )
+_TESTS = re.compile(r"(^|/)(test_[^/]*|[^/]*_test|tests?)\.py$|[./\-_](test|spec)\.[cm]?[jt]sx?$")
 _TOOLS = ("pytest", "ruff", "mypy", "pyright", "ty", "black", "isort", "coverage", "pylint")
 _SECTIONS = ("pytest", "tool:pytest", "flake8", "mypy", "coverage:run", "coverage:report")
 _DECLARATIONS = re.compile(
@@ -48,6 +49,11 @@ def _package(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     for part in ("jest", "mocha", "vitest", "eslintConfig", "prettier"):
         if before.get(part) != after.get(part):
             yield f"`package.json` {part}"
+
+
+def edits_tests(path: str, status: str) -> bool:
+    """Say whether a change edits or deletes a test file that was there before."""
+    return status != "A" and bool(_TESTS.search(path))
 
 
 def declares(path: str, before: str, after: str) -> bool:

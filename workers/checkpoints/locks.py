@@ -16,26 +16,32 @@ _PAUSE = 0.05  # seconds
 async def locked(path: Path, seconds: float) -> AsyncIterator[None]:
     """Hold the lock at `path`; raises Transient when it isn't free within `seconds`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         async with asyncio.timeout(seconds):
-            while not _taken(descriptor):  # noqa: ASYNC110 - the holder may be another process
+            while (descriptor := _take(path)) is None:  # noqa: ASYNC110 - the holder may be another process
                 await asyncio.sleep(_PAUSE)
     except TimeoutError:
-        os.close(descriptor)
         raise Transient(f"Another task has been busy with {path.stem} for more than {seconds:.0f} s.") from None
-    except BaseException:
-        os.close(descriptor)
-        raise
     try:
         yield
     finally:
-        os.close(descriptor)
+        _give_back(path, descriptor)
 
 
-def _taken(descriptor: int) -> bool:
+def _give_back(path: Path, descriptor: int) -> None:
+    path.unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+def _take(path: Path) -> int | None:
+    """Return a descriptor that holds the lock; it is let go by closing it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        # Whoever held it before may have removed the file after we opened it: then this lock is nobody's.
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None

@@ -13,6 +13,7 @@ from workers.checkpoints.reports import javascript, junit
 from workers.checkpoints.snapshot import Snapshot
 
 REPORT = "{report}"  # stands in a command for where the report is to be written
+STUCK = "{stuck}"  # and this for the seconds after which a test that still runs is to say where it is
 _PYTEST_OPTIONS = (
     "--junitxml={report}",
     "--override-ini=junit_family=xunit1",
@@ -22,6 +23,7 @@ _PYTEST_OPTIONS = (
     "--tb=short",
     "--color=no",
     "--continue-on-collection-errors",
+    "--override-ini=faulthandler_timeout={stuck}",
 )
 _NODE_REPORT = (
     "--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit --test-reporter-destination={report}"
@@ -47,14 +49,18 @@ class Runner:
     variables: tuple[tuple[str, str], ...] = ()
     shown: str = ""
 
-    def command(self, report: Path, tests: Sequence[str] = ()) -> tuple[str, ...]:
+    def command(self, report: Path, seconds: float, tests: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the command that runs everything, or only the named tests where it can do that."""
-        argv = tuple(part.replace(REPORT, str(report)) for part in self.argv)
+        argv = tuple(_filled(part, report, seconds) for part in self.argv)
         return (*argv, *tests) if self.selects else argv
 
-    def environment(self, report: Path) -> dict[str, str]:
+    def environment(self, report: Path, seconds: float) -> dict[str, str]:
         """Return the variables that the command needs."""
-        return {name: value.replace(REPORT, str(report)) for name, value in self.variables}
+        return {name: _filled(value, report, seconds) for name, value in self.variables}
+
+
+def _filled(part: str, report: Path, seconds: float) -> str:
+    return part.replace(REPORT, str(report)).replace(STUCK, f"{seconds * 0.8:.1f}")
 
 
 def choose(

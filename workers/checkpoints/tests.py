@@ -1,5 +1,6 @@
 """Tests: runs a repository's tests once, or some of them again, and says what was seen."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +17,15 @@ from workers.checkpoints.runners import Runner
 
 LONGEST = 1200.0  # seconds, for a run of which nothing is known yet
 EXIT = "exit"  # the code of a finding about the run as a whole
-_SHORTEST = 120.0  # seconds
+SHORTEST = 120.0  # seconds
+_DUMPED = re.compile(r'^  File "(?P<path>[^"\n]+)", line (?P<line>\d+) in ', re.M)
 
 
 def patience(base: Observation | None) -> float:
     """Return the seconds that a run may take: ten times what the base took, within reason."""
     if base is None or not base.complete:
         return LONGEST
-    return min(LONGEST, max(_SHORTEST, 10 * base.seconds))
+    return min(LONGEST, max(SHORTEST, 10 * base.seconds))
 
 
 async def run(
@@ -40,13 +42,13 @@ async def run(
     async with executor.scratch() as scratch:
         report = scratch / "report"
         outcome = await executor.run(
-            runner.command(report, only),
+            runner.command(report, seconds, only),
             root,
             environment,
             seconds=seconds,
             writable=True,
             mounts=(Mount(scratch, writable=True, hidden=()),),
-            variables=runner.environment(report),
+            variables=runner.environment(report, seconds),
             merged=True,
         )
         content = read_report(report) if runner.read else None
@@ -62,7 +64,7 @@ def understand(
     output = plain((outcome.stdout + outcome.stderr).decode(errors="replace")).strip()
     return Observation(
         commands=(runner.shown,),
-        findings=(Finding(path="", code=EXIT, message=problem),) if problem else (),
+        findings=(_finding(problem, output if outcome.exit_code is None else "", root),) if problem else (),
         tests=tests or (),
         log=tail(f"$ {runner.shown}\n{output}"),
         by_exit_code=tests is None and not runner.report_expected,
@@ -70,6 +72,15 @@ def understand(
         started_at=started,
         completed_at=ended,
     )
+
+
+def _finding(problem: str, output: str, root: Path) -> Finding:
+    """Put the problem where the run got stuck, as far as its threads told."""
+    for found in _DUMPED.finditer(output):
+        path = Path(found["path"])
+        if path.is_relative_to(root):
+            return Finding(path=str(path.relative_to(root)), line=int(found["line"]), code=EXIT, message=problem)
+    return Finding(path="", code=EXIT, message=problem)
 
 
 def _tests(runner: Runner, report: bytes | None, root: Path) -> tuple[TestCase, ...] | None:

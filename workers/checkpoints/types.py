@@ -1,18 +1,23 @@
 """Types: which checker judges a repository, and how it is run."""
 
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 
 from app.domain.repository_settings import CommandSettings
 from workers.checkpoints import languages
 from workers.checkpoints.environment import Environment
+from workers.checkpoints.execution import read_report
 from workers.checkpoints.reports import lines, records
 from workers.checkpoints.snapshot import Snapshot
 from workers.checkpoints.tools import Tool, custom
 
 TY = Path(sys.prefix) / "bin" / "ty"
+_WHOLE = 300  # files; about as many as are checked within a few seconds
 _MYPY_FILES = ("mypy.ini", ".mypy.ini")
 
 
@@ -40,6 +45,27 @@ def ty(environment: Environment) -> Tool:
         if root not in {".", "src"}:
             argv += ["--extra-search-path", root]
     return Tool(f"ty {version('ty')}", tuple(argv), lines.ty)
+
+
+def focus(tool: Tool, base: Snapshot, changed: Sequence[str], root: Path) -> tuple[Tool, tuple[str, ...]]:
+    """Let our checker read all of a small repository, and of a large one what has changed and what imports that."""
+    if tool.read is not lines.ty or len(base.python) <= _WHOLE:
+        return tool, ()
+    touched = languages.having(changed, languages.PYTHON)
+    names = "|".join({re.escape(module_name(path)) for path in touched})
+    imports = re.compile(rf"^\s*(?:from|import)\b.*\b(?:{names})\b", re.M)
+    importing = (path for path in base.python if path not in touched and imports.search(_text(root / path)))
+    return replace(tool, suffixes=languages.PYTHON), (*touched, *islice(importing, _WHOLE))
+
+
+def module_name(path: str) -> str:
+    """Return the name by which other modules import a file."""
+    pure = PurePosixPath(path)
+    return pure.parent.name if pure.stem == "__init__" else pure.stem
+
+
+def _text(path: Path) -> str:
+    return (read_report(path, 1_000_000) or b"").decode(errors="replace")
 
 
 def _mypy_configured(snapshot: Snapshot) -> bool:
@@ -74,8 +100,9 @@ def _typescript(snapshot: Snapshot, environment: Environment) -> list[Tool]:
     return [Tool("tsc", argv, lines.tsc, found=frozenset({1, 2}), seconds=600)]
 
 
-def concerned(tools: Sequence[Tool], changed: Sequence[str]) -> list[Tool]:
+def concerned(tools: Sequence[Tool], changed: Sequence[str], base: Snapshot) -> list[Tool]:
     """Leave out the checkers of languages of which nothing has changed."""
-    python = bool(languages.having(changed, languages.PYTHON | {".toml", ".ini", ".cfg"}))
+    python = bool(languages.having(changed, languages.PYTHON))
+    python = python or bool(base.python and languages.having(changed, frozenset({".toml", ".ini", ".cfg"})))
     scripts = bool(languages.having(changed, languages.SCRIPTS | {".json"}))
     return [tool for tool in tools if tool.own or (scripts if tool.name == "tsc" else python)]

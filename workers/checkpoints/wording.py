@@ -143,6 +143,12 @@ def _join(parts: Sequence[str]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def reason(sentence: str) -> str:
+    """Show why something was not run: a sentence, and after an empty line what a tool said."""
+    first, _, output = sentence.partition("\n\n")
+    return _join([first, _details(output)])
+
+
 def conclude(findings: Sequence[Finding]) -> Conclusion:
     """Fail on anything new."""
     return Conclusion.failed if any(finding.is_new for finding in findings) else Conclusion.passed

@@ -10,7 +10,7 @@ from workers.checkpoints.observation import Status, TestCase
 from workers.checkpoints.reports.lines import plain, relative
 
 _PYTHON_FRAME = re.compile(r"^(?P<path>[^\s:][^:\n]*\.py):(?P<line>\d+): ", re.M)
-_SCRIPT_FRAME = re.compile(r"(?:file://)?(?P<path>/?[\w@./\- ]+\.[cm]?[jt]sx?):(?P<line>\d+)(?::\d+)?")
+_SCRIPT_FRAME = re.compile(r"(?:file://)?(?P<path>/?[\w@./\-+]+\.[cm]?[jt]sx?):(?P<line>\d+)(?::\d+)?")
 _MESSAGE = 4_000  # characters
 _INSTALLED = ("site-packages", "node_modules", "/lib/python")
 
@@ -120,6 +120,7 @@ def _script_case(element: ET.Element, id_: str, group: str, root: Path) -> TestC
     status, message = _outcome(element)
     path, line = script_frame(message, root)
     own = element.get("file", "")
+    id_, group = (name.replace(f"{root}/", "") for name in (id_, group))
     return TestCase(
         id=id_,
         group=group,
