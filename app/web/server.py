@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
+from app.web.doorbell import Doorbell, Ringer
 from app.web.health import Checks, Health
 from app.web.middleware import plain_errors, request_id
 from app.web.projects import ProjectReader, Projects
-from app.web.webhooks import Doorbell, Inbox, Webhooks
+from app.web.webhooks import Inbox, Webhooks
 
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 25 * 1024 * 1024  # GitHub's own limit for a payload
 SHUTDOWN_SECONDS = 15.0
 
-WEBHOOKS = web.AppKey("webhooks", Webhooks)
+RINGER = web.AppKey("ringer", Ringer)
 
 
 def create_app(
@@ -30,11 +31,12 @@ def create_app(
 ) -> web.Application:
     """Return the application; whoever made the stores closes them."""
     app = web.Application(middlewares=[request_id, plain_errors], client_max_size=LARGEST_BODY)
-    app[WEBHOOKS] = Webhooks(inbox, doorbell, webhook_secret)
-    health, reader = Health(checks), Projects(projects, api_token)
+    app[RINGER] = Ringer(doorbell)
+    webhooks, health = Webhooks(inbox, app[RINGER].ring, webhook_secret), Health(checks)
+    reader = Projects(projects, api_token)
     app.add_routes(
         [
-            web.post("/webhooks/github", app[WEBHOOKS].receive),
+            web.post("/webhooks/github", webhooks.receive),
             web.get("/projects", reader.listing),
             web.get("/projects/{id}", reader.one),
             web.get("/healthz", health.alive),
@@ -42,7 +44,7 @@ def create_app(
             web.get("/metrics", health.metrics),
         ]
     )
-    app.cleanup_ctx.append(_end_rings)
+    app.cleanup_ctx.append(_ringing)
     return app
 
 
@@ -71,6 +73,7 @@ async def serve(
         await runner.cleanup()
 
 
-async def _end_rings(app: web.Application) -> AsyncIterator[None]:
+async def _ringing(app: web.Application) -> AsyncIterator[None]:
+    app[RINGER].start()
     yield
-    await app[WEBHOOKS].close()
+    await app[RINGER].stop()

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,8 +18,6 @@ from app.web.middleware import problem
 log = logging.getLogger(__name__)
 
 STORE_SECONDS = 8.0  # GitHub gives up after ten
-RING_SECONDS = 2.0
-MOST_RINGS = 1000  # under way at a time; the reconciler takes what isn't rung for
 
 _GUID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _EVENT = re.compile(r"[a-z_]{1,64}")
@@ -30,14 +28,6 @@ class Inbox(Protocol):
 
     async def store(self, guid: str, event: str, action: str | None, payload: bytes) -> bool:
         """Keep a delivery; return False when its GUID was known."""
-        ...
-
-
-class Doorbell(Protocol):
-    """How workers learn of a delivery at once."""
-
-    async def delivery(self, guid: str) -> None:
-        """Ring for a stored delivery."""
         ...
 
 
@@ -81,12 +71,11 @@ def signed(body: bytes, signature: str, secret: bytes) -> bool:
 class Webhooks:
     """Takes deliveries in."""
 
-    def __init__(self, inbox: Inbox, doorbell: Doorbell, secret: str) -> None:
-        """Check signatures with `secret`."""
+    def __init__(self, inbox: Inbox, ring: Callable[[str], None], secret: str) -> None:
+        """Check signatures with `secret`; `ring` is told of every new delivery and mustn't take long."""
         self._inbox = inbox
-        self._doorbell = doorbell
+        self._ring = ring
         self._secret = secret.encode()
-        self._rings: set[asyncio.Task[None]] = set()
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer a delivery: 202 when it is safe with us, whether it was known or not."""
@@ -95,11 +84,6 @@ class Webhooks:
         elapsed = time.perf_counter() - started
         metrics.WEBHOOK_SECONDS.labels(str(response.status)).observe(elapsed)
         return response
-
-    async def close(self) -> None:
-        """Let rings that are under way end."""
-        if self._rings:
-            await asyncio.wait(self._rings, timeout=RING_SECONDS)
 
     async def _answer(self, request: web.Request) -> web.Response:
         try:
@@ -124,22 +108,6 @@ class Webhooks:
             self._ring(envelope.guid)
         log.info("delivery stored", extra={"kind": envelope.event, "action": envelope.action, "new": is_new})
         return web.json_response({"delivery": envelope.guid, "new": is_new}, status=202)
-
-    def _ring(self, guid: str) -> None:
-        if len(self._rings) >= MOST_RINGS:
-            metrics.DOORBELL_FAILURES.inc()
-            return
-        ring = asyncio.create_task(self._try_to_ring(guid))
-        self._rings.add(ring)
-        ring.add_done_callback(self._rings.discard)
-
-    async def _try_to_ring(self, guid: str) -> None:
-        try:
-            async with asyncio.timeout(RING_SECONDS):
-                await self._doorbell.delivery(guid)
-        except Exception as error:  # noqa: BLE001 - the delivery is stored; the reconciler finds it
-            metrics.DOORBELL_FAILURES.inc()
-            log.warning("doorbell failed", extra={"why": f"{type(error).__name__}: {error}"})
 
 
 def _json(body: bytes) -> dict[str, Any]:
