@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 from app.domain.roles import Role
 from workers.agents.globs import fits
 
-# Pushing workflows needs a permission that the app doesn't ask for; .git is git's own.
-NEVER = (".git/**", ".git", ".github/workflows/**")
+# Pushing workflows needs a permission that the app doesn't ask for; its own settings hold agents in check.
+NEVER = (".github/workflows/**", ".github/aurora.yml")
 
 
 class Refused(Exception):
@@ -27,7 +27,7 @@ def normalise(path: str) -> str:
 def locate(root: Path, path: str) -> Path:
     """Return where `path` is; raise `Refused` when a symbolic link leads out of the repository."""
     relative = normalise(path)
-    if fits(relative.casefold(), NEVER[:2]):
+    if ".git" in PurePosixPath(relative.casefold()).parts:
         raise Refused(f"{relative} belongs to git and isn't part of the repository's files.")
     place = root / relative
     if not place.resolve().is_relative_to(root.resolve()):
@@ -39,7 +39,7 @@ def check_write(role: Role, protected: tuple[str, ...], path: str) -> None:
     """Raise `Refused`, naming the rule, unless `role` may change `path`."""
     relative = normalise(path)
     if fits(relative.casefold(), NEVER):
-        raise Refused(f"{relative} can't be changed: the app has no permission for it.")
+        raise Refused(f"{relative} can't be changed by an agent: a person has to do that.")
     if rule := next((glob for glob in protected if fits(relative, [glob])), None):
         raise Refused(f"{relative} can't be changed: the repository protects {rule} (protected_paths).")
     if not role.may_write:

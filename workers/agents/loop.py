@@ -289,6 +289,12 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         work = self._work
         started = time.monotonic()
         outcome = await self._run(name, arguments, times)
+        if outcome.touched and name == Tool.run and (forbidden := await work.toolbox.forbidden_changes()):
+            await work.worktree.restore(work.last_patch)
+            told = (
+                f"{', '.join(forbidden[:5])} may not be changed by {work.role.role}: what the command wrote was undone."
+            )
+            outcome = Outcome(f"{outcome.text}\n{told}", ok=False)
         patch = await work.worktree.patch() if outcome.touched else None
         if patch == work.last_patch:
             patch, outcome = None, replace(outcome, touched=False)
@@ -372,10 +378,10 @@ async def work_on(work: Work, ledger: Ledger, prompt: Prompt) -> WorkResult:
     try:
         await work.open()
         recorder = Recorder(work, ledger)
-        agent = create_agent(chat, tools=_tools(work.role), system_prompt=prompt.system, middleware=[recorder], checkpointer=False)
+        agent = create_agent(
+            chat, tools=_tools(work.role), system_prompt=prompt.system, middleware=[recorder], checkpointer=False
+        )
         await agent.ainvoke({"messages": [HumanMessage(prompt.user)]}, {"recursion_limit": work.limits.steps * 8 + 50})
     except Unreplayable:
-        work.finish(
-            WorkEnd.stuck, "What was recorded of this visit was written by another version and can't be replayed."
-        )
+        work.finish(WorkEnd.stuck, "This visit was recorded by another version and can't be replayed.")
     return WorkResult(work.end or WorkEnd.stuck, work.summary, work.steps)

@@ -5,6 +5,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.domain.ports import Workbench, Worktree
 from app.domain.roles import Role
@@ -90,10 +91,11 @@ class Toolbox:
         if place.is_dir():
             names = sorted(f"{p.name}/" if p.is_dir() else p.name for p in place.iterdir() if p.name != ".git")
             raise Refused(f"{normalise(path)} is a folder with: {', '.join(names[:80])}.")
-        try:
-            data = place.read_bytes()
-        except OSError as error:
-            raise Refused(f"There is no file {normalise(path)}.{self._similar(path)}") from error
+        if not place.is_file():  # nor a pipe, which would keep a reader waiting for ever
+            raise Refused(f"There is no file {normalise(path)}.{self._similar(path)}")
+        if place.stat().st_size > MAX_WRITE * 4:
+            raise Refused(f"{normalise(path)} is too large to be read.")
+        data = place.read_bytes()
         if b"\x00" in data[:8000]:
             raise Refused(f"{normalise(path)} is not a text file.")
         return data.decode("utf-8", "replace")
@@ -157,8 +159,7 @@ class Toolbox:
         return self._write(action.path, changed)
 
     def _write(self, path: str, content: str) -> Outcome:
-        check_write(self._role, self._protected, path)
-        place, path = locate(self._worktree.path, path), normalise(path)
+        place, path = self._writable(path), normalise(path)
         if len(content) > MAX_WRITE:
             raise Refused(f"{path} would have {len(content)} characters; at most {MAX_WRITE} are written.")
         if place.is_dir():
@@ -170,6 +171,24 @@ class Toolbox:
         except (OSError, UnicodeEncodeError) as error:
             raise Refused(f"{path} can't be written: {error}") from error
         return Outcome(f"{path} is written ({len(content.splitlines())} lines).", touched=True)
+
+    def _writable(self, path: str) -> Path:
+        """Return where `path` is; raise `Refused` unless it, and what it links to, may be changed."""
+        root = self._worktree.path
+        place = locate(root, path)
+        for written in {normalise(path), str(place.resolve().relative_to(root.resolve()))}:
+            check_write(self._role, self._protected, written)
+        return place
+
+    async def forbidden_changes(self) -> list[str]:
+        """Return the changed paths that this role may not change: a command may have touched them."""
+        forbidden = []
+        for change in await self._worktree.changes():
+            try:
+                check_write(self._role, self._protected, change.path)
+            except Refused:
+                forbidden.append(change.path)
+        return forbidden
 
     def _check_syntax(self, path: str, content: str) -> None:
         finding = self._bench.syntax_error(path, content)
@@ -194,8 +213,7 @@ class Toolbox:
         return place.exists() or place.parent.exists()
 
     def _put_into(self, path: str, content: str) -> Outcome:
-        check_write(self._role, self._protected, path)
-        place = locate(self._worktree.path, path)
+        place = self._writable(path)
         old = self._text(path) if place.is_file() else ""
         try:
             return self._write(path, splice(old, content, path))

@@ -48,7 +48,7 @@ def next_manner(used: Manner, complaint: str) -> Manner | None:
         return replace(used, temperature=False)
     if "max_completion_tokens" in text or "max_tokens" in text:
         return None if "context" in text else replace(used, legacy_limit=not used.legacy_limit)
-    if any(word in text for word in ("response_format", "json_schema", "schema", "grammar", "output_config")):
+    if any(word in text for word in ("response_format", "schema", "grammar", "output_config", "output_format")):
         return _weaker(used)
     if used.tools and any(word in text for word in ("tool", "function call", "functions")):
         return replace(used, tools=False)

@@ -242,3 +242,15 @@ async def test_a_server_without_tools_gets_the_actions_as_a_schema(agents, serve
     assert (await work(agents(), call, journal, tree, bench)).end is WorkEnd.done
     assert "tools" not in server.requests[1]
     assert "response_format" in server.requests[1]
+
+
+async def test_a_command_cannot_change_what_the_role_may_not(agents, server, saying, call, journal, tree, bench):
+    server.answers = [
+        saying.said(calls=[("write_file", {"path": "tests/test_a.py", "content": "x = 1\n"})]),
+        saying.said(calls=[("run", {"command": "echo 'x = 2' > src/sums.py; echo ran"})]),
+        saying.said(calls=[("done", {"summary": "d"})]),
+    ]
+    assert (await work(agents(), call, journal, tree, bench, role=AgentRole.test_engineer)).end is WorkEnd.done
+    assert "def total" in (tree.path / "src/sums.py").read_text()
+    assert (tree.path / "tests/test_a.py").exists()
+    assert "src/sums.py may not be changed by test_engineer" in server.requests[2]["messages"][-1]["content"]
