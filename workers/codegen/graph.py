@@ -47,4 +47,4 @@ async def run(graph: Graph, context: Context) -> None:
         await context.worktree.restore(saved.values.get("patch", b""))
     if saved.values and not saved.next:
         return  # the round is over; its end was written before the state was saved
-    await graph.ainvoke(None if saved.values else {}, config, context=context, durability="sync")
+    await graph.ainvoke(None if saved.values else {}, config, context=context)
