@@ -80,7 +80,9 @@ class Bubblewrap:
         if network is Network.none:
             yield "--unshare-net"
         if self.slots is None:
-            yield from ("--unshare-user", "--disable-userns", "--uid", str(_UID), "--gid", str(_UID))
+            yield from ("--unshare-user", "--uid", str(_UID), "--gid", str(_UID))
+            if self.own_proc:  # it is switched off there; elsewhere the filter alone refuses more user namespaces
+                yield "--disable-userns"
         else:
             # A user namespace made by root still owns the host's sysctls; so root changes its uid instead.
             yield from ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP")
