@@ -16,7 +16,7 @@ from workers.checkpoints.formatting import Formatter
 from workers.checkpoints.locks import locked
 from workers.checkpoints.observation import Observation, join
 from workers.checkpoints.store import key
-from workers.checkpoints.subject import Subject, notes
+from workers.checkpoints.subject import Subject, notes, read_text
 from workers.checkpoints.tools import Tool
 from workers.checkpoints.trial import TestsCheckpoint
 
