@@ -29,7 +29,7 @@ from workers.agents.limits import Limits
 from workers.agents.prompts import protocol_words, reminder
 from workers.agents.tools import Outcome, Toolbox
 from workers.agents.translate import IN_TEXT, Reading, read
-from workers.llm.ledger import ContextTooLong, Ledger, Question, as_message, size_of
+from workers.llm.ledger import Answer, ContextTooLong, Ledger, Question, as_answer, size_of
 from workers.llm.manner import Manner
 from workers.llm.models import Model, Protocol
 
@@ -118,7 +118,6 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         super().__init__()
         self._work = work
         self._ledger = ledger
-        self._protocol = work.model.spec.protocol
         self._room = (work.model.spec.context - work.model.spec.max_output_tokens) * BYTES_PER_TOKEN
         self._reading = Reading()
         self._waiting: list[str] = []  # ids of the answer's actions that haven't run yet, in order
@@ -148,23 +147,21 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         position = work.position
         entry = work.replayed(EntryKind.model)
         if entry is not None:
-            message = as_message(entry)
+            answer = as_answer(entry)
         else:
             started = time.monotonic()
-            message = await self._ask(request, handler, position)
+            answer = await self._ask(request, handler, position)
             work.position += 1
             work.seconds += time.monotonic() - started
+        message = answer.message
         work.steps += 1
         work.tokens += message.usage_metadata["total_tokens"] if message.usage_metadata else size_of(message)
-        self._reading = read(message, position, self._manner_of_acting(work.model.manner))
+        self._reading = read(message, position, work.model.acting(answer.manner))
+        if self._reading.calls:
+            work.model.observe(native=not self._reading.in_text)
         self._waiting = [call["id"] or "" for call in self._reading.calls]
         self._failed = self._unusable = False
         return self._as_read(message, position)
-
-    def _manner_of_acting(self, manner: Manner) -> Protocol:
-        if self._protocol is Protocol.tools and not manner.tools:
-            return Protocol.actions
-        return self._protocol
 
     def _as_read(self, message: AIMessage, position: int) -> AIMessage:
         """Return the answer with the actions that were read out of it."""
@@ -180,7 +177,7 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         request: ModelRequest[None],
         handler: Callable[[ModelRequest[None]], Awaitable[ModelResponse[Any]]],
         position: int,
-    ) -> AIMessage:
+    ) -> Answer:
         for _ in range(4):
             try:
                 return await self._ledger.ask(
@@ -201,7 +198,7 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         schema = action_schema(work.role.tools)
 
         async def send(manner: Manner) -> AIMessage:
-            acting = self._manner_of_acting(manner)
+            acting = work.model.acting(manner)
             system = f"{request.system_prompt or ''}{protocol_words(acting, work.role)}"
             settings = work.model.settings(work.call, manner, schema if acting is Protocol.actions else None)
             if acting is Protocol.actions:

@@ -40,10 +40,17 @@ def read(message: AIMessage, position: int, protocol: Protocol) -> Reading:
     if not text:
         why = "it was cut off while thinking" if cut else "it was empty"
         return Reading(problem=f"There was nothing in the answer ({why}). {_wanted(protocol)}")
-    calls = list(_actions(text))
+    calls = [_lenient(call) for call in _actions(text)]
     if calls:
-        return Reading(_named(calls[:MAX_ACTIONS], position), in_text=True)
+        return Reading(_named(calls, position), in_text=True)
     return _code(text, position, protocol, cut=cut)
+
+
+def _lenient(call: ToolCall) -> ToolCall:
+    """Take a file written out in text for what it may be: only the definitions that change."""
+    if call["name"] == Tool.write_file and isinstance(call["args"].get("content"), str) and call["args"].get("path"):
+        return ToolCall(name=PUT_CODE, args={key: call["args"][key] for key in ("path", "content")}, id=None)
+    return call
 
 
 def _repaired(call: Any) -> ToolCall:
@@ -158,7 +165,7 @@ def _unlabelled(block: Block) -> Block:
 def _prose(text: str) -> str:
     """Return the words before the first code block: what the model says that it did."""
     head = text.split("```", 1)[0].strip()
-    lines = [line for line in head.splitlines() if line.strip() and not line.strip().endswith(":")]
+    lines = [line for line in head.splitlines() if line.strip() and not line.strip().endswith((":", "**", "`"))]
     return " ".join(lines)[:1000] or "The code was written."
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -33,18 +33,32 @@ class Question:
     send: Callable[[Manner], Awaitable[AIMessage]]
 
 
-def as_entry(message: AIMessage, seconds: float, model: str) -> Entry:
+@dataclass(frozen=True)
+class Answer:
+    """What a model said, and how it was asked: what it means depends on that."""
+
+    message: AIMessage
+    manner: Manner
+
+
+def as_entry(answer: Answer, seconds: float, model: str) -> Entry:
     """Turn an answer into what the journal keeps: JSON that any database takes."""
-    data = json.loads(json.dumps(message_to_dict(message), default=str))
-    return Entry(EntryKind.model, {"message": _storable(data), "seconds": round(seconds, 3), "model": model})
+    data = json.loads(json.dumps(message_to_dict(answer.message), default=str))
+    content = {
+        "message": _storable(data),
+        "manner": asdict(answer.manner),
+        "seconds": round(seconds, 3),
+        "model": model,
+    }
+    return Entry(EntryKind.model, content)
 
 
-def as_message(entry: Entry) -> AIMessage:
-    """Turn a recorded answer back into a message."""
+def as_answer(entry: Entry) -> Answer:
+    """Turn an entry of the journal back into the answer."""
     (message,) = messages_from_dict([entry.content["message"]])
     if not isinstance(message, AIMessage):
         raise TypeError(f"a {type(message).__name__} is recorded where a model's answer should be")
-    return message
+    return Answer(message, Manner(**entry.content["manner"]))
 
 
 def _storable(value: Any) -> Any:
@@ -75,7 +89,7 @@ class Ledger:
         self._pace = pace
         self._clock = clock
 
-    async def ask(self, call: Call, journal: Journal, position: int, model: Model, question: Question) -> AIMessage:
+    async def ask(self, call: Call, journal: Journal, position: int, model: Model, question: Question) -> Answer:
         """Return the answer, recorded at `position`.
 
         Raises `Transient` when retrying didn't help, `ContextTooLong`, `ModelError`, `BudgetExceeded`, `LeaseLost`.
@@ -90,7 +104,7 @@ class Ledger:
             started, manner = self._clock(), model.manner
             try:
                 async with asyncio.timeout(model.spec.timeout):
-                    message = await _sent(question, manner)
+                    answer = Answer(await _sent(question, manner), manner)
             except AuroraError:
                 await journal.forfeit(reservation, sent=False)
                 raise
@@ -107,7 +121,8 @@ class Ledger:
                 await asyncio.sleep(delay)
                 retry += 1
                 continue
-            return await self._settle(journal, reservation, model, question, message, self._clock() - started)
+            seconds = self._clock() - started
+            return await self._settle(journal, reservation, model, question, answer, seconds)
 
     def _delay(self, failure: Failure, retry: int, deadline: float) -> float | None:
         """Return the seconds until the next try, None when there is none."""
@@ -122,14 +137,14 @@ class Ledger:
         reservation: UUID,
         model: Model,
         question: Question,
-        message: AIMessage,
+        answer: Answer,
         seconds: float,
-    ) -> AIMessage:
-        entry = as_entry(message, seconds, model.spec.name)
-        tokens = _tokens(message, question.size)
+    ) -> Answer:
+        entry = as_entry(answer, seconds, model.spec.name)
+        tokens = _tokens(answer.message, question.size)
         usage = Usage(*tokens, seconds=seconds, usd=model.spec.price.cost(*tokens))
         await journal.settle(reservation, usage, entry)
-        return as_message(entry)  # what a resumed worker would read, so that both go the same way
+        return as_answer(entry)  # what a resumed worker would read, so that both go the same way
 
 
 async def _sent(question: Question, manner: Manner) -> AIMessage:

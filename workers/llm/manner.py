@@ -21,7 +21,7 @@ class Manner:
 
     form: Form = Form.schema
     temperature: bool = True
-    tools: bool = True
+    tools: bool = True  # native tool calls; without, a model is asked for code
     legacy_limit: bool = False  # `max_tokens` rather than `max_completion_tokens`
 
     def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache
@@ -175,6 +175,7 @@ class Model:
         """Keep what is known; nothing is loaded yet."""
         self.spec = spec
         self.manner = Manner(legacy_limit=self._is_foreign(environment))
+        self._calls_tools = False  # it has done so
         self._environment = environment
         self._chat: BaseChatModel | None = None
         self._client: openai.DefaultAsyncHttpxClient | None = None
@@ -267,6 +268,18 @@ class Model:
         if self.manner == used:  # another task may have learned it meanwhile
             self.manner = changed
         return True
+
+    def acting(self, manner: Manner) -> Protocol:
+        """Return how actions are asked for: a model that can't call tools is asked for code instead."""
+        if self.spec.protocol is Protocol.tools and not manner.tools:
+            return Protocol.files
+        return self.spec.protocol
+
+    def observe(self, *, native: bool) -> None:
+        """Learn from an answer whether the model calls tools; one that never did and writes them out can't."""
+        self._calls_tools |= native
+        if self.spec.protocol is Protocol.tools and not self._calls_tools:
+            self.manner = replace(self.manner, tools=False)
 
 
 def headers(call: Call) -> dict[str, str]:

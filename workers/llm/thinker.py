@@ -11,7 +11,7 @@ from app.domain.ports import Call, Journal, Prompt, Step
 from app.domain.roles import Tier
 from app.errors import BadAnswer
 from workers.llm.answers import parse_json
-from workers.llm.ledger import Ledger, Question, as_message, size_of
+from workers.llm.ledger import Ledger, Question, as_answer, size_of
 from workers.llm.manner import Manner
 from workers.llm.models import Model, Models
 from workers.llm.schema import schema_of
@@ -46,10 +46,10 @@ class StructuredThinker:
         problem = ""
         for position in range(self._tries):
             if position < len(recorded):
-                message = as_message(recorded[position])
+                message = as_answer(recorded[position]).message
             else:
                 question = await _question(model, call, prompt.system, conversation, schema_of(form))
-                message = await self._ledger.ask(call, journal, position, model, question)
+                message = (await self._ledger.ask(call, journal, position, model, question)).message
             try:
                 return read_answer(message, form)
             except BadAnswer as error:

@@ -102,19 +102,37 @@ async def test_after_a_lost_lease_no_later_action_of_the_same_answer_runs(
     assert bench.ran == ["echo one"]
 
 
-async def test_actions_in_a_fence_and_code_in_a_fence_count_for_a_model_that_should_call_tools(
+async def test_a_model_that_writes_its_tool_calls_out_is_asked_for_code_from_then_on(
     agents, server, saying, call, journal, tree, bench
 ):
     server.answers = [
         saying.said('I look.\n```json\n{"name": "read_file", "arguments": {"path": "src/sums.py"}}\n```'),
-        saying.said(f"Here:\n\n**src/sums.py**\n```python\n{FIXED}```\n"),
+        saying.said(f"Here it is.\n\n**src/sums.py**\n```python\n{FIXED}```\n"),
+    ]
+    crew = agents()
+    result = await work(crew, call, journal, tree, bench)
+    assert (result.end, result.summary, result.steps) == (WorkEnd.done, "Here it is.", 2)
+    text = (tree.path / "src/sums.py").read_text()
+    assert "return sum(values)" in text
+    assert "import math" in text
+    assert "tools" in server.requests[0]
+    assert "tools" not in server.requests[1]
+    assert {message["role"] for message in server.requests[1]["messages"]} == {"system", "user", "assistant"}
+    assert await work(agents(), call, journal, tree, bench) == result
+    assert len(server.requests) == 2
+
+
+async def test_code_among_native_calls_counts_too_and_plain_words_end_the_work(
+    agents, server, saying, call, journal, tree, bench
+):
+    server.answers = [
+        saying.said(calls=[("read_file", {"path": "src/sums.py"})]),
+        saying.said(f"**src/sums.py**\n```python\n{FIXED}```\n"),
         saying.said("I made total add."),
     ]
     result = await work(agents(), call, journal, tree, bench)
     assert (result.end, result.summary) == (WorkEnd.done, "I made total add.")
-    assert "return sum(values)" in (tree.path / "src/sums.py").read_text()
-    assert "import math" in (tree.path / "src/sums.py").read_text()
-    assert {message["role"] for message in server.requests[2]["messages"]} == {"system", "user", "assistant"}
+    assert "tools" in server.requests[2]
 
 
 async def test_one_answer_with_definitions_is_all_that_the_files_protocol_needs(
@@ -233,15 +251,16 @@ async def test_a_conversation_that_is_too_long_is_shortened(agents, server, sayi
     assert any("left out" in str(message["content"]) for message in server.requests[7]["messages"])
 
 
-async def test_a_server_without_tools_gets_the_actions_as_a_schema(agents, server, saying, call, journal, tree, bench):
+async def test_a_server_without_tools_is_asked_for_code(agents, server, saying, call, journal, tree, bench):
     server.answers = [
         saying.failed(400, "tools are not supported by this model"),
         saying.said(f"```python\n# src/sums.py\n{FIXED}```"),
-        saying.said('{"step": {"action": "done", "summary": "ok"}}'),
     ]
-    assert (await work(agents(), call, journal, tree, bench)).end is WorkEnd.done
+    result = await work(agents(), call, journal, tree, bench)
+    assert (result.end, result.steps) == (WorkEnd.done, 1)
     assert "tools" not in server.requests[1]
-    assert "response_format" in server.requests[1]
+    assert "fenced block" in server.requests[1]["messages"][-1]["content"]
+    assert await work(agents(), call, journal, tree, bench) == result  # another process reads it the same way
 
 
 async def test_a_command_cannot_change_what_the_role_may_not(agents, server, saying, call, journal, tree, bench):
