@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -55,13 +56,12 @@ async def test_postgres_refuses_who_has_no_password(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change users")
-async def test_postgres_starts_for_root_without_user_namespaces(tmp_path: Path) -> None:
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.stat().st_uid == os.geteuid() and directory != Path("/") and directory != Path("/tmp"):
-            directory.chmod(0o711)
-    async with EmbeddedPostgres(tmp_path / "data", namespaces=False) as server:
-        assert await query(server.url, "SELECT 1") == 1
-        assert server._cluster.stat().st_uid == 65_534
+async def test_postgres_starts_for_root_without_user_namespaces() -> None:
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own are closed to other users
+        Path(directory).chmod(0o711)
+        async with EmbeddedPostgres(Path(directory) / "data", namespaces=False) as server:
+            assert await query(server.url, "SELECT 1") == 1
+            assert server._cluster.stat().st_uid == 65_534
 
 
 async def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> None:
