@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -55,13 +56,19 @@ async def test_postgres_refuses_who_has_no_password(tmp_path: Path) -> None:
             await asyncpg.connect(server.url, password="guess", timeout=5)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change users")
-async def test_postgres_starts_for_root_without_user_namespaces() -> None:
-    with tempfile.TemporaryDirectory() as directory:  # pytest's own are closed to other users
+@pytest.fixture
+def open_to_others() -> Iterator[Path]:
+    """A directory that other users can reach: pytest's own are closed to them."""
+    with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o711)
-        async with EmbeddedPostgres(Path(directory) / "data", namespaces=False) as server:
-            assert await query(server.url, "SELECT 1") == 1
-            assert server._cluster.stat().st_uid == 65_534
+        yield Path(directory)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change users")
+async def test_postgres_starts_for_root_without_user_namespaces(open_to_others: Path) -> None:
+    async with EmbeddedPostgres(open_to_others / "data", namespaces=False) as server:
+        assert await query(server.url, "SELECT 1") == 1
+        assert server._cluster.stat().st_uid == 65_534
 
 
 async def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path: Path) -> None:
