@@ -49,6 +49,7 @@ def environment(config: Path) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": str(config),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_LITERAL_PATHSPECS": "1",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
     }

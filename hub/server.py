@@ -84,7 +84,7 @@ def _endpoint(hub: Hub, limits: RateLimits, route: Route) -> Callable[[web.Reque
             reply = await route.handler(call)
         except ApiError as error:
             reply = _refusal(error)
-        except Exception:  # noqa: BLE001 - the boundary of a request: the caller gets a sentence, the log the trace
+        except Exception:  # the boundary of a request: the caller gets a sentence, the log the reason
             log.exception("%s %s failed", request.method, request.path)
             reply = _refusal(ApiError(500, "Server Error"))
         cost = 0 if request.path.endswith("/rate_limit") else 1

@@ -14,6 +14,7 @@ from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, integration_refused, not_found
 from hub.permissions import RULES, check
+from hub.rest.fields import check_body
 from hub.services import accounts
 from hub.store import Row
 from hub.views.urls import Urls
@@ -60,10 +61,10 @@ class Call:
 
     def number(self, name: str) -> int:
         """Read a number in the path; anything else names nothing."""
-        try:
-            return int(self.request.match_info[name])
-        except ValueError as error:
-            raise not_found() from error
+        text = self.request.match_info[name]
+        if not text.isdecimal() or len(text) > 15:
+            raise not_found()
+        return int(text)
 
     def query(self, name: str) -> str | None:
         return self.request.query.get(name) or None
@@ -116,7 +117,7 @@ class Call:
 
 
 def _digits(text: str | None) -> bool:
-    return text is None or text.isdigit()
+    return text is None or (text.isdecimal() and len(text) <= 15)
 
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -163,9 +164,10 @@ async def read_body(request: web.Request) -> dict[str, Any]:
     except ValueError as error:
         raise ApiError(400, "Problems parsing JSON") from error
     if isinstance(data, list):
-        return {"labels": data}  # the label endpoints take a bare list as well
+        data = {"labels": data}  # the label endpoints take a bare list as well
     if not isinstance(data, dict):
         raise ApiError(400, "Body should be a JSON object")
+    check_body(data)
     return data
 
 

@@ -67,7 +67,7 @@ def latest(runs: list[Row]) -> list[Row]:
 
 
 def _pulls_of(hub: Hub, repo: Row, sha: str) -> list[Row]:
-    return [row for row in pull_rows.listed(hub, repo, "open", None, None) if row["head_sha"] == sha]
+    return pull_rows.open_at(hub, repo, sha)
 
 
 async def request_suites(hub: Hub, actor: Actor, repo: Row, branch: str, before: str, sha: str) -> None:

@@ -84,7 +84,7 @@ def set_state(hub: Hub, actor: Actor, repo: Row, before: Row, state: str, reason
 
 def _wanted_assignees(data: Json) -> list[str] | None:
     if data.get("assignees") is not None:
-        return [one["login"] if isinstance(one, dict) else str(one) for one in data["assignees"]]
+        return [str(one.get("login") if isinstance(one, dict) else one) for one in data["assignees"]]
     return [data["assignee"]] if data.get("assignee") else None
 
 

@@ -84,12 +84,12 @@ async def _mergeable(hub: Hub, git: GitRepository, row: Row, base: str) -> tuple
     if row["draft"]:
         return True, "draft"
     latest = hub.store.all(
-        "SELECT conclusion FROM check_runs WHERE id IN"
+        "SELECT status, conclusion FROM check_runs WHERE id IN"
         " (SELECT max(id) FROM check_runs WHERE repository_id = ? AND head_sha = ? GROUP BY suite_id, name)",
         row["repository_id"],
         row["head_sha"],
     )
-    red = any(run["conclusion"] in FAILED for run in latest)
+    red = any(run["status"] != "completed" or run["conclusion"] in FAILED for run in latest)
     return True, "unstable" if red else "clean"
 
 
@@ -132,3 +132,14 @@ def listed(hub: Hub, repo: Row, state: str, head: str | None, base: str | None) 
 
 def open_with_head(hub: Hub, repo: Row, branch: str) -> list[Row]:
     return listed(hub, repo, "open", branch, None)
+
+
+def open_at(hub: Hub, repo: Row, sha: str) -> list[Row]:
+    """List the open pull requests whose head is this commit."""
+    rows = hub.store.all(
+        "SELECT p.*, i.number AS number FROM pulls p JOIN issues i ON i.id = p.issue_id"
+        " WHERE p.repository_id = ? AND i.state = 'open' AND p.head_sha = ?",
+        repo["id"],
+        sha,
+    )
+    return [fill(hub, repo, row, row["number"]) for row in rows]

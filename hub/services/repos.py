@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import shutil
 from dataclasses import dataclass
@@ -255,7 +254,7 @@ def _decoded(data: Json) -> bytes:
         raise malformed('"content" wasn\'t supplied.')
     try:
         return base64.b64decode("".join(data["content"].split()), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ApiError(422, "content is not valid Base64") from error
 
 

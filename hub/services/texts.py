@@ -18,6 +18,8 @@ LONGEST_BODY = 65_536
 def checked_title(title: Any, resource: str) -> str:
     if title is None:
         raise malformed('"title" wasn\'t supplied.')
+    if not isinstance(title, str | int) or isinstance(title, bool):
+        raise malformed(f"For 'properties/title', {str(title)[:60]!r} is not a string.")
     text = str(title).strip()
     if not text:
         raise invalid(resource, "title", "missing_field")

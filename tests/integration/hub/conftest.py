@@ -161,12 +161,21 @@ class Receiver:
     deliveries: list[Delivery] = field(default_factory=list)
     answer: Callable[[], Any] | None = None
     problems: list[str] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, name: str, count: int = 1) -> None:
+        """Wait, ten seconds at most, until as many deliveries of a name have come."""
+        async with asyncio.timeout(10):
+            while self.names().count(name) < count:
+                self.arrived.clear()
+                await self.arrived.wait()
 
     async def receive(self, request: web.Request) -> web.Response:
         raw = await request.read()
         payload = json.loads(raw)
         event = request.headers["X-GitHub-Event"]
         self.deliveries.append(Delivery(event, payload.get("action"), dict(request.headers), payload, raw))
+        self.arrived.set()
         try:
             self.conformance.webhook(event, payload)
         except AssertionError as error:
@@ -312,11 +321,15 @@ class World:
     def app(self) -> Client:
         return Client(self, self.jwt())
 
+    @property
+    def private_key(self) -> str:
+        return Path(self.running.description["app"]["private_key_file"]).read_text()
+
     def jwt(self, **claims: Any) -> str:
         app = self.running.description["app"]
         now = int(time.time())
-        key = Path(app["private_key_file"]).read_text()
-        return jwt.encode({"iat": now - 60, "exp": now + 540, "iss": str(app["id"]), **claims}, key, algorithm="RS256")
+        whole = {"iat": now - 60, "exp": now + 540, "iss": str(app["id"]), **claims}
+        return jwt.encode(whole, self.private_key, algorithm="RS256")
 
     async def token(self, **narrowed: Any) -> str:
         installation = (await self.app("GET", "/app/installations"))[0]
@@ -380,6 +393,18 @@ def manifest(tmp_path: Path) -> Path:
         )
     )
     return path
+
+
+@pytest.fixture
+def without(manifest: Path) -> Callable[[str], None]:
+    """Take one line out of the app's manifest."""
+
+    def remove(line: str) -> None:
+        text = manifest.read_text()
+        assert line in text
+        manifest.write_text(text.replace(line, ""))
+
+    return remove
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,8 +23,7 @@ async def test_githubkit_signs_in_as_an_app_and_parses_every_answer(world: World
 
     app = world.running.description["app"]
     installation = (await world.app("GET", "/app/installations"))[0]
-    key = Path(app["private_key_file"]).read_text()
-    auth = AppInstallationAuthStrategy(app["id"], key, installation["id"])
+    auth = AppInstallationAuthStrategy(app["id"], world.private_key, installation["id"])
     head = await world.branch("b", {"src/calc.py": "x\n"})
     async with GitHub(auth, base_url=world.url) as github:
         rest: Any = github.rest
@@ -85,7 +83,7 @@ def _pygithub(world: World) -> None:
     from github import Auth, Github, GithubIntegration
 
     app = world.running.description["app"]
-    signed = Auth.AppAuth(app["id"], Path(app["private_key_file"]).read_text())
+    signed = Auth.AppAuth(app["id"], world.private_key)
     integration = GithubIntegration(auth=signed, base_url=world.url)
     installation = integration.get_repo_installation("acme", "sample")
     bot = Github(auth=signed.get_installation_auth(installation.id), base_url=world.url)

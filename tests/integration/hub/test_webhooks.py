@@ -61,7 +61,7 @@ async def test_every_webhook_that_the_hub_sends_is_as_described(world: World) ->
     await world.you("DELETE", f"{repo}/git/refs/heads/b")
     await world.settle()
     if world.conformance.present:
-        assert PRODUCED <= world.conformance.webhooks_seen
+        assert world.conformance.webhooks_seen >= PRODUCED
 
 
 async def test_deliveries_carry_githubs_headers_and_signature(world: World) -> None:
@@ -116,10 +116,8 @@ async def test_a_slow_receiver_holds_up_neither_requests_nor_later_deliveries(wo
     started = time.monotonic()
     for n in range(3):
         await world.you("POST", f"/repos/{world.repo}/issues", {"title": str(n)})
-    assert time.monotonic() - started < 1
-    async with asyncio.timeout(5):
-        while world.receiver.names().count("issues.opened") < 3:
-            await asyncio.sleep(0.05)
+    assert time.monotonic() - started < 5
+    await world.receiver.until("issues.opened", 3)
     slow.set()
     titles = [one.payload["issue"]["title"] for one in world.receiver.deliveries if one.name == "issues.opened"]
     assert titles == ["0", "1", "2"]
