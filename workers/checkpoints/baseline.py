@@ -1,6 +1,7 @@
 """What the base commit's own tools and tests say of it: taken when it is first needed, once per base tree."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from app.domain.ports import Clock, Clone
@@ -62,7 +63,7 @@ class Baselines:
             if not languages.having(base.files, tool.suffixes):
                 found[tool.name] = frozenset[str]()
                 continue
-            whole = Tool(tool.name, (*tool.argv, "."), tool.read)
+            whole = replace(tool, argv=(*tool.argv, "."), suffixes=frozenset())
             seen = await self.tools(clone, base, environment, [whole], ())
             found[tool.name] = frozenset(item.path for item in seen.findings if item.code == lint.FORMAT)
         return found

@@ -48,7 +48,14 @@ class Environment(BaseModel):
     def variables(self, root: Path) -> dict[str, str]:
         """Return what programs that run over the checkout at `root` are told."""
         path = [str(Path(tool) / "bin") for tool in self.toolchains]
-        found = {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1", "FORCE_COLOR": "0", "TERM": "dumb"}
+        found = {
+            "CI": "true",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NO_COLOR": "1",
+            "FORCE_COLOR": "0",
+            "TERM": "dumb",
+            "RUFF_OUTPUT_FORMAT": "concise",
+        }
         if self.python and self.home:
             path.insert(0, str(self.home / "venv" / "bin"))
             found["VIRTUAL_ENV"] = str(self.home / "venv")

@@ -19,7 +19,11 @@ DEFAULT_RULES = "E4,E7,E9,F"
 FORMAT = "format"  # the code of what a formatter would change
 _ESLINT = re.compile(r"^(\.eslintrc(\.\w+)?|eslint\.config\.\w+)$")
 _PRETTIER = re.compile(r"^(\.prettierrc(\.\w+)?|prettier\.config\.\w+)$")
-_WOULD_REFORMAT = re.compile(r"^(?:Would reformat: |would reformat |\[warn\] )(?P<path>\S.*\.\w+)$", re.M)
+_WOULD_REFORMAT = re.compile(
+    r"^(?:Would reformat: |would reformat |\[warn\] )(?P<path>\S.*\.\w+)$"
+    r"|^(?P<concise>\S.*\.\w+):\d+:\d+: unformatted: ",
+    re.M,
+)
 
 
 def choose(snapshot: Snapshot, environment: Environment, commands: CommandSettings) -> list[Tool]:
@@ -80,9 +84,9 @@ def _ruff(snapshot: Snapshot, environment: Environment) -> Tool:
 def _checks_format(snapshot: Snapshot, environment: Environment) -> Tool:
     black, table = environment.program("black"), snapshot.tool("black")
     if black is not None and table is not None:
-        return Tool("black", (str(black), "--check"), reformatted("black"), languages.PYTHON)
+        return Tool("black", (str(black), "--check"), reformatted("black"), languages.PYTHON, frozenset({1, 123}))
     argv = (*ruff_format(snapshot, environment), "--check")
-    return Tool("ruff format", argv, reformatted("ruff format"), languages.PYTHON)
+    return Tool("ruff format", argv, reformatted("ruff format"), languages.PYTHON, frozenset({1, 2}))
 
 
 def ruff_format(snapshot: Snapshot, environment: Environment) -> tuple[str, ...]:
@@ -110,7 +114,10 @@ class Reformatted:
 
     def __call__(self, text: str, root: Path) -> tuple[Finding, ...]:
         """Return one finding for each file."""
-        found = (lines.relative(match["path"], root) for match in _WOULD_REFORMAT.finditer(lines.plain(text)))
+        found = (
+            lines.relative(match["path"] or match["concise"], root)
+            for match in _WOULD_REFORMAT.finditer(lines.plain(text))
+        )
         return tuple(Finding(path=path, code=FORMAT, message=self._message) for path in found)
 
 

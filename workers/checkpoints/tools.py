@@ -58,10 +58,13 @@ def observe(
         understood = False
     if not outcome.ok and (not findings or not (understood or tool.own)):
         findings = (*findings, Finding(path="", code=tool.name, message=_complaint(tool, outcome)))
+    said = f"{lines.plain(output)}{lines.plain(errors)}"
+    if understood and not isinstance(tool.read, lines.LineReader):  # nobody reads JSON
+        said = "\n".join(f"{each.path}:{each.line}: {each.code} {each.message}" for each in findings)
     return Observation(
         commands=(tool.shown(paths),),
         findings=findings,
-        log=tail(f"$ {tool.shown(paths)}\n{lines.plain(output)}{lines.plain(errors)}".rstrip()),
+        log=tail(f"$ {tool.shown(paths)}\n{said}".rstrip()),
         complete=outcome.exit_code is not None,
         started_at=started,
         completed_at=ended,

@@ -59,7 +59,9 @@ def gone(before: Sequence[TestCase], now: Sequence[TestCase]) -> tuple[TestCase,
     collected speaks for all its tests.
     """
     ran = {test.id for test in now if test.ran}
-    collapsed = {test.id for test in now if test.status is Status.failed and test.id == test.path}
+    collapsed = {
+        test.id for test in now if test.status is Status.failed and "::" not in test.id and " > " not in test.id
+    }
     known = {test.id for test in before}
     passed = [test for test in before if test.status is Status.passed]
     spare: dict[str, int] = defaultdict(int)  # tests that are new, by the last part of their name

@@ -51,16 +51,16 @@ def _pytest_case(element: ET.Element, root: Path) -> TestCase:
     name, file = element.get("name", ""), element.get("file", "")
     status, message = _outcome(element)
     group = "::".join([file, *_classes(element.get("classname", ""), file), name.partition("[")[0]])
+    path, line = _frame(message, root)
     if not element.get("classname"):  # a module that could not be collected
         return TestCase(
             id=file or name,
             group=file or name,
             status=status,
-            path=file,
-            line=_frame(message, root)[1],
+            path=path or file,
+            line=line,
             message=message,
         )
-    path, line = _frame(message, root)
     own_line = int(element.get("line", "0")) + 1
     return TestCase(
         id=group + name[len(name.partition("[")[0]) :],
