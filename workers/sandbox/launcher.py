@@ -90,6 +90,8 @@ def restrict_files(spec: dict[str, Any]) -> None:
     rules = ruleset(version, every, 0 if spec["network"] or version < 4 else TCP, scoped)
     for path in spec["readable"]:
         allow(rules, path, EXECUTE | READ_FILE | READ_DIR)
+    # Its own entry, which node asks for its memory; those of other processes, its children too, stay closed.
+    allow(rules, f"/proc/{os.getpid()}", READ_FILE | READ_DIR)
     for path in spec["devices"]:
         allow(rules, path, (READ_FILE | WRITE_FILE | TRUNCATE) & every)
     for path in spec["writable"]:

@@ -273,7 +273,7 @@ async def test_no_shape_of_what_is_left_stops_the_next_command(inside, plant):
 
 
 async def test_directories_nested_without_end_do_not_stop_the_next_command(inside):
-    script = "import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')"
+    script = "import os\nfor _ in range(1100):\n    os.mkdir('d')\n    os.chdir('d')"
     first = await inside.python(script)
     assert first.ok, first
     assert (await inside.run("true")).ok

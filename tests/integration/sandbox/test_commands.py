@@ -109,7 +109,9 @@ async def test_the_network_can_be_opened_for_an_installation(inside):
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 async def test_node_runs(inside):
-    outcome = await inside.run("node", "-e", "console.log(require('child_process').execSync('echo ok').toString())")
+    outcome = await inside.run(
+        "node", "-e", "process.memoryUsage(); console.log(require('child_process').execSync('echo ok').toString())"
+    )
     assert outcome.stdout.strip() == b"ok", outcome
 
 
