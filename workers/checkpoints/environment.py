@@ -7,6 +7,14 @@ from pydantic import BaseModel, ConfigDict
 from app.domain.sandbox import Mount
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_TOLD = {
+    "CI": "true",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "NO_COLOR": "1",
+    "FORCE_COLOR": "0",
+    "TERM": "dumb",
+    "RUFF_OUTPUT_FORMAT": "concise",  # of `ruff format --check`, where older versions don't know the option
+}
 
 
 class Environment(BaseModel):
@@ -48,14 +56,7 @@ class Environment(BaseModel):
     def variables(self, root: Path) -> dict[str, str]:
         """Return what programs that run over the checkout at `root` are told."""
         path = [str(Path(tool) / "bin") for tool in self.toolchains]
-        found = {
-            "CI": "true",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "NO_COLOR": "1",
-            "FORCE_COLOR": "0",
-            "TERM": "dumb",
-            "RUFF_OUTPUT_FORMAT": "concise",
-        }
+        found = dict(_TOLD)
         if self.python and self.home:
             path.insert(0, str(self.home / "venv" / "bin"))
             found["VIRTUAL_ENV"] = str(self.home / "venv")

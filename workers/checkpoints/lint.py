@@ -114,10 +114,8 @@ class Reformatted:
 
     def __call__(self, text: str, root: Path) -> tuple[Finding, ...]:
         """Return one finding for each file."""
-        found = (
-            lines.relative(match["path"] or match["concise"], root)
-            for match in _WOULD_REFORMAT.finditer(lines.plain(text))
-        )
+        matches = _WOULD_REFORMAT.finditer(lines.plain(text))
+        found = (lines.relative(match["path"] or match["concise"], root) for match in matches)
         return tuple(Finding(path=path, code=FORMAT, message=self._message) for path in found)
 
 

@@ -59,9 +59,7 @@ def gone(before: Sequence[TestCase], now: Sequence[TestCase]) -> tuple[TestCase,
     collected speaks for all its tests.
     """
     ran = {test.id for test in now if test.ran}
-    collapsed = {
-        test.id for test in now if test.status is Status.failed and "::" not in test.id and " > " not in test.id
-    }
+    collapsed = {test.id for test in now if test.status is Status.failed and _is_module(test)}
     known = {test.id for test in before}
     passed = [test for test in before if test.status is Status.passed]
     spare: dict[str, int] = defaultdict(int)  # tests that are new, by the last part of their name
@@ -76,6 +74,10 @@ def gone(before: Sequence[TestCase], now: Sequence[TestCase]) -> tuple[TestCase,
             continue
         missing.append(test)
     return tuple(missing)
+
+
+def _is_module(test: TestCase) -> bool:
+    return "::" not in test.id and " > " not in test.id
 
 
 def _name(test: TestCase) -> str:
