@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.rest.call import Call, Reply, Routes
 from hub.rest.commits import resolved
-from hub.services import checks
+from hub.services import checks, statuses
 from hub.store import Row
 from hub.views import checks as views
 
@@ -28,12 +28,12 @@ async def update_run(call: Call) -> Reply:
 
 @routes.add(f"GET {RUN}")
 async def get_run(call: Call) -> Reply:
-    return Reply(views.check_run(call.urls, await checks.load_run(call.hub, call.repo, call.number("check_run_id"))))
+    return Reply(views.check_run(call.urls, checks.load_run(call.hub, call.repo, call.number("check_run_id"))))
 
 
 @routes.add(f"GET {RUN}/annotations")
 async def list_annotations(call: Call) -> Reply:
-    run = await checks.load_run(call.hub, call.repo, call.number("check_run_id"))
+    run = checks.load_run(call.hub, call.repo, call.number("check_run_id"))
     rows, links = call.page(checks.annotations_of(call.hub, run["id"]))
     return Reply([views.annotation(call.urls, call.full_name, run["head_sha"], row) for row in rows], headers=links)
 
@@ -95,12 +95,12 @@ async def rerequest_suite(call: Call) -> Reply:
 
 @routes.add(f"POST {REPO}/statuses/{{sha}}")
 async def create_status(call: Call) -> Reply:
-    row = await checks.set_status(call.hub, call.actor, call.repo, call.text("sha"), call.data)
+    row = await statuses.create(call.hub, call.actor, call.repo, call.text("sha"), call.data)
     return Reply(views.status(call.urls, call.full_name, row), 201)
 
 
 @routes.add(f"GET {REPO}/commits/{{ref}}/status", f"{REPO}/commits/{{ref:.+}}/status")
 async def combined_status(call: Call) -> Reply:
     sha = await resolved(call, call.text("ref"))
-    state, rows = checks.statuses_of(call.hub, call.repo, sha)
+    state, rows = statuses.latest(call.hub, call.repo, sha)
     return Reply(views.combined_status(call.urls, call.repo, sha, state, rows))

@@ -20,6 +20,7 @@ async def finish(hub: Hub, actor: Actor, repo: Row, row: Row, commit: str, base:
     """Write down that a pull request is merged, and close the issues that it names."""
     person = person_of(actor)
     now = hub.store.now()
+    facts = row.get("facts") or await pull_rows.facts(hub, repo, row)
     with hub.store.transaction():
         hub.store.update(
             "pulls",
@@ -31,8 +32,7 @@ async def finish(hub: Hub, actor: Actor, repo: Row, row: Row, commit: str, base:
             base_sha=base,
         )
         issue_rows.write_state(hub, person, row["issue"]["id"], "closed", None)
-    fresh = await pull_rows.load(hub, repo, row["number"])
-    with hub.store.transaction():
+        fresh = {**pull_rows.find(hub, repo, row["number"]), "facts": facts.ended()}
         telling.of_pull(hub, actor, repo, "closed", fresh)
         if row["base_ref"] == repo["default_branch"]:
             _close_named(hub, actor, repo, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.context import Hub
 from hub.diffs import Change
@@ -25,6 +25,10 @@ class Facts:
     changed_files: int
     mergeable: bool | None
     mergeable_state: str
+
+    def ended(self) -> Facts:
+        """Say the same of a pull request that is no longer open."""
+        return replace(self, mergeable=None, mergeable_state="unknown")
 
 
 def find(hub: Hub, repo: Row, number: int) -> Row:
@@ -62,10 +66,11 @@ def fill(hub: Hub, repo: Row, row: Row, number: int) -> Row:
 async def load(hub: Hub, repo: Row, number: int) -> Row:
     """Fetch a pull request with all that is shown of it."""
     row = find(hub, repo, number)
-    return {**row, "facts": await _facts(hub, repo, row)}
+    return {**row, "facts": await facts(hub, repo, row)}
 
 
-async def _facts(hub: Hub, repo: Row, row: Row) -> Facts:
+async def facts(hub: Hub, repo: Row, row: Row) -> Facts:
+    """Ask git about a pull request that is there, or is about to be."""
     git = hub.git(repo)
     base = tip_of_base(git, row)
     start = await git.merge_base(base, row["head_sha"]) or base

@@ -32,24 +32,22 @@ async def create(hub: Hub, actor: Actor, repo: Row, data: Json) -> Row:
         raise custom("PullRequest", f"No commits between {base_ref} and {head_ref}")
     title = texts.checked_title(data.get("title"), "PullRequest")
     body = texts.checked_body(data.get("body"), "PullRequest")
+    planned: Row = {
+        "repository_id": repo["id"],
+        "head_ref": head_ref,
+        "base_ref": base_ref,
+        "head_sha": head,
+        "base_sha": base,
+        "draft": int(bool(data.get("draft"))),
+    }
+    facts = await pull_rows.facts(hub, repo, {**planned, "issue": {"state": "open"}})
     with hub.store.transaction():
         _refuse_duplicate(hub, repo, head_ref, base_ref)
         number = issue_rows.insert(hub, actor, repo, title, body)
-        hub.store.insert(
-            "pulls",
-            issue_id=issue_rows.load(hub, repo, number)["id"],
-            repository_id=repo["id"],
-            head_ref=head_ref,
-            base_ref=base_ref,
-            head_sha=head,
-            base_sha=base,
-            draft=int(bool(data.get("draft"))),
-            maintainer_can_modify=0,
-        )
-    await git.update_ref(f"refs/pull/{number}/head", head, ZERO)
-    row = await pull_rows.load(hub, repo, number)
-    with hub.store.transaction():
+        hub.store.insert("pulls", issue_id=issue_rows.load(hub, repo, number)["id"], **planned)
+        row = {**pull_rows.find(hub, repo, number), "facts": facts}
         telling.of_pull(hub, actor, repo, "opened", row)
+    await git.update_ref(f"refs/pull/{number}/head", head, ZERO)
     return row
 
 
@@ -75,26 +73,29 @@ async def update(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> 
         raise ApiError(403, "Must have admin rights to Repository.")
     changes = texts.edited_text(before["issue"], data, "PullRequest")
     was: Json = {name: {"from": before["issue"][name] or ""} for name in changes}
-    base = data.get("base")
-    if base is not None and base != before["base_ref"]:
+    base = _new_base(hub, repo, before, data.get("base"))
+    if base:
         was["base"] = {"ref": {"from": before["base_ref"]}, "sha": {"from": before["base_sha"]}}
-    if changes or "base" in was:
+    if was:
+        facts = await pull_rows.facts(hub, repo, {**before, **base})
         with hub.store.transaction():
             hub.store.update("issues", before["issue"]["id"], **changes, updated_at=hub.store.now())
-            if "base" in was:
-                _change_base(hub, repo, before, str(base))
-        row = await pull_rows.load(hub, repo, number)
-        with hub.store.transaction():
+            if base:
+                hub.store.update("pulls", before["id"], **base)
+            row = {**pull_rows.find(hub, repo, number), "facts": facts}
             telling.of_pull(hub, actor, repo, "edited", row, changes=was)
     await _change_state(hub, actor, repo, before, data.get("state"))
     return await pull_rows.load(hub, repo, number)
 
 
-def _change_base(hub: Hub, repo: Row, before: Row, base: str) -> None:
+def _new_base(hub: Hub, repo: Row, before: Row, base: str | None) -> dict[str, str]:
+    """Name the columns that another base changes."""
+    if base is None or base == before["base_ref"]:
+        return {}
     tip = hub.git(repo).branch(base)
     if tip is None:
         raise invalid("PullRequest", "base")
-    hub.store.update("pulls", before["id"], base_ref=base, base_sha=tip)
+    return {"base_ref": base, "base_sha": tip}
 
 
 async def _change_state(hub: Hub, actor: Actor, repo: Row, before: Row, state: str | None) -> None:
@@ -109,21 +110,23 @@ async def _change_state(hub: Hub, actor: Actor, repo: Row, before: Row, state: s
     if state == "closed":
         await close(hub, actor, repo, before)
         return
+    head = hub.git(repo).branch(before["head_ref"])
+    facts = await pull_rows.facts(hub, repo, {**before, "head_sha": head, "issue": {"state": "open"}})
     with hub.store.transaction():
+        hub.store.update("pulls", before["id"], head_sha=head)
         issue_rows.write_state(hub, person_of(actor), before["issue"]["id"], "open", None)
-    row = await pull_rows.load(hub, repo, before["number"])
-    with hub.store.transaction():
+        row = {**pull_rows.find(hub, repo, before["number"]), "facts": facts}
         telling.of_pull(hub, actor, repo, "reopened", row)
 
 
 async def close(hub: Hub, actor: Actor, repo: Row, before: Row) -> None:
     """Close a pull request without merging it."""
     base = hub.git(repo).branch(before["base_ref"]) or before["base_sha"]
+    facts = await pull_rows.facts(hub, repo, before)
     with hub.store.transaction():
         hub.store.update("pulls", before["id"], head_sha=before["head_sha"], base_sha=base)
         issue_rows.write_state(hub, person_of(actor), before["issue"]["id"], "closed", None)
-    row = await pull_rows.load(hub, repo, before["number"])
-    with hub.store.transaction():
+        row = {**pull_rows.find(hub, repo, before["number"]), "facts": facts.ended()}
         telling.of_pull(hub, actor, repo, "closed", row)
 
 

@@ -67,11 +67,11 @@ async def _synchronize(hub: Hub, actor: Actor, repo: Row, row: Row, change: RefC
     git = hub.git(repo)
     await git.git("update-ref", f"refs/pull/{row['number']}/head", change.new)
     base = git.branch(row["base_ref"]) or row["base_sha"]
+    facts = await pull_rows.facts(hub, repo, row)
     with hub.store.transaction():
         hub.store.update("pulls", row["id"], head_sha=change.new, base_sha=base)
         hub.store.update("issues", row["issue"]["id"], updated_at=hub.store.now())
-    fresh = await pull_rows.load(hub, repo, row["number"])
-    with hub.store.transaction():
+        fresh = {**pull_rows.find(hub, repo, row["number"]), "facts": facts}
         telling.of_pull(hub, actor, repo, "synchronize", fresh, before=change.old, after=change.new)
 
 

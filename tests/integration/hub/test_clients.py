@@ -84,9 +84,16 @@ def _pygithub(world: World) -> None:
 
     app = world.running.description["app"]
     signed = Auth.AppAuth(app["id"], world.private_key)
-    integration = GithubIntegration(auth=signed, base_url=world.url)
+    integration = GithubIntegration(
+        auth=signed, base_url=world.url, seconds_between_requests=None, seconds_between_writes=None
+    )
     installation = integration.get_repo_installation("acme", "sample")
-    bot = Github(auth=signed.get_installation_auth(installation.id), base_url=world.url)
+    bot = Github(
+        auth=signed.get_installation_auth(installation.id),
+        base_url=world.url,
+        seconds_between_requests=None,
+        seconds_between_writes=None,
+    )
     repo = bot.get_repo("acme/sample")
     issue = repo.create_issue("One", "Body", labels=["aurora"])
     issue.create_comment("Hi")
@@ -99,7 +106,12 @@ def _pygithub(world: World) -> None:
     assert run.app.slug == "aurora-test"
     with pytest.raises(github.GithubException, match="Reference already exists"):
         repo.create_git_ref("refs/heads/b", pull.head.sha)
-    person = Github(auth=Auth.Token(world.running.description["users"]["you"]), base_url=world.url)
+    person = Github(
+        auth=Auth.Token(world.running.description["users"]["you"]),
+        base_url=world.url,
+        seconds_between_requests=None,
+        seconds_between_writes=None,
+    )
     assert person.get_user().login == "you"
     person.get_repo("acme/sample").get_pull(pull.number).create_review(event="APPROVE", body="Good")
     assert [one.state for one in pull.get_reviews()] == ["APPROVED"]
