@@ -17,6 +17,7 @@ from app.domain.project import Project
 from app.domain.roles import Tier
 from app.domain.task import Task
 from app.github.forges import GitHubForges
+from app.github.identity import AppIdentity
 from app.queue import Queue
 from app.queue import connect as connect_queue
 from app.settings import Settings, SetupNetwork, TaskBranches
@@ -31,7 +32,6 @@ from app.web.events import Reading
 from workers.agents.crew import Agents
 from workers.checkpoints.suite import Checkers
 from workers.codegen import graph as codegen
-from workers.saver import open_saver
 from workers.codegen.state import Context as TaskContext
 from workers.intake import Intake, Rules
 from workers.jobs import Jobs
@@ -41,6 +41,8 @@ from workers.llm.thinker import StructuredThinker
 from workers.maestro.context import Context as MaestroContext
 from workers.maestro.context import Policy
 from workers.sandbox.detect import detect
+from workers.saver import open_saver
+from workers.workspace.command import Identity
 from workers.workspace.mirror import Clones
 
 
@@ -123,6 +125,11 @@ class Bench:
             await codegen.run(self.graph, context)
 
 
+def _committer(identity: AppIdentity) -> Identity:
+    """Return the author that GitHub shows as the app."""
+    return Identity(identity.login, f"{identity.id}+{identity.login}@users.noreply.github.com")
+
+
 def models_of(settings: Settings) -> Models:
     """Return the models that the settings name; nothing is checked or loaded yet."""
     named = {
@@ -157,7 +164,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         forges = forges_of(settings, session)
         identity = await forges.identity()
-        clones = Clones(settings.data_dir, forges)
+        clones = Clones(settings.data_dir, forges, _committer(identity))
         models = models_of(settings)
         ledger = Ledger(random.random)
         thinker = StructuredThinker(models, ledger)

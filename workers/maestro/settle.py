@@ -39,7 +39,8 @@ async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__en
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
     round_ = f"{project.rounds}.{sum(task.round for task in tasks)}"
-    body = render.escalation(project, tasks, commands=(), repository_url=ctx.url(project), logs=ctx.policy.public_url)
+    logs = f"{ctx.policy.public_url}/projects/{project.id}" if ctx.policy.public_url else None
+    body = render.escalation(project, tasks, commands=(), repository_url=ctx.url(project), logs=logs)
     await ctx.comment_once(project, "escalation", round_, body)
     await ctx.relabel(project, project.settings.labels.escalated)
     stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
