@@ -200,10 +200,11 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         async def send(manner: Manner) -> AIMessage:
             acting = work.model.acting(manner)
             system = f"{request.system_prompt or ''}{protocol_words(acting, work.role)}"
-            settings = work.model.settings(work.call, manner, schema if acting is Protocol.actions else None)
+            form = schema if acting is Protocol.actions else None
+            settings = work.model.settings(work.call, manner, form, goes_on=acting is not Protocol.files)
             if acting is Protocol.actions:
                 system += manner.words(schema)
-            messages = plain_text(request.messages, everything=acting is not Protocol.tools)
+            messages = plain_text(request.messages, acting)
             messages = fit_into(say_last(messages, reminder(acting)), self._room)
             response = await handler(
                 request.override(

@@ -9,7 +9,7 @@ from app.domain.checks import CheckResult
 from app.domain.ports import Call, Journal, Prompt, Step, Thinker
 from app.errors import BadAnswer
 from workers.agents.prompts import material, system_prompt
-from workers.agents.tools import clip
+from workers.llm.fitting import clip
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 MAX_LOG = 3_000  # characters of a checkpoint's output

@@ -3,6 +3,9 @@
 import asyncio
 import difflib
 import re
+import signal
+import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,7 @@ from workers.agents.globs import fits
 from workers.agents.guard import Refused, check_write, locate, normalise
 from workers.agents.outline import language_of, outline
 from workers.agents.splice import splice
+from workers.llm.fitting import clip
 
 MAX_READ = 400  # lines
 MAX_OUTPUT = 12_000  # characters of any result
@@ -84,7 +88,7 @@ class Toolbox:
             raise Refused(f"{action.path} has only {len(lines)} lines.")
         shown = numbered(lines[start - 1 : end], start)
         more = f"\n({len(lines)} lines in all; read on with start={end + 1})" if end < len(lines) else ""
-        return Outcome(clip(shown) + more if lines else "(the file is empty)")
+        return Outcome(clip(shown, MAX_OUTPUT) + more if lines else "(the file is empty)")
 
     def _text(self, path: str) -> str:
         place = locate(self._worktree.path, path)
@@ -118,31 +122,10 @@ class Toolbox:
         if not hits:
             return Outcome(f"Nothing matches {action.pattern!r}.")
         more = f"\n(more than {MAX_HITS} lines; search for something narrower)" if len(hits) > MAX_HITS else ""
-        return Outcome(clip("\n".join(hits[:MAX_HITS])) + more)
+        return Outcome(clip("\n".join(hits[:MAX_HITS]), MAX_OUTPUT) + more)
 
     async def _grep(self, kind: str, pattern: str, below: str) -> tuple[int, str]:
-        """Let git search, in a process of its own that a hostile pattern can't keep busy for long."""
-        process = await asyncio.create_subprocess_exec(
-            "git", "-c", "core.fsmonitor=false", "grep", "-n", "-I", "--untracked", "--no-color", "--no-textconv",
-            "--max-count=20", kind, "-e", pattern, "--", below,
-            cwd=self._worktree.path, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        if process.stdout is None:
-            raise RuntimeError("git grep has no output stream")
-        try:
-            async with asyncio.timeout(SEARCH_SECONDS):
-                output = await process.stdout.readexactly(MAX_OUTPUT * 4)
-                _kill(process)  # there is more than will be shown
-        except asyncio.IncompleteReadError as error:
-            output = error.partial  # all there was
-        except BaseException as error:
-            _kill(process)
-            if isinstance(error, TimeoutError):
-                raise Refused("The search took too long: use a simpler pattern.") from error
-            raise
-        code = await process.wait()
-        return (0 if output else code), output.decode("utf-8", "replace")
+        return await asyncio.to_thread(grep, self._worktree.path, kind, pattern, below)
 
     # --- writing ------------------------------------------------------------------------------------
 
@@ -154,6 +137,8 @@ class Toolbox:
             raise Refused("`old` is empty. Copy the lines to be replaced, or use write_file for a new file.")
         old, new = (_endings(part, text) for part in (action.old, action.new))
         changed = replace_once(text, old, new)
+        if self._bench.syntax_error(action.path, changed) is not None:
+            changed = replace_once(text, old, in_margin(text, old, new))  # often only the margin was forgotten
         if changed == text:
             raise Refused("`old` and `new` are the same: nothing was changed.")
         return self._write(action.path, changed)
@@ -251,7 +236,9 @@ class Toolbox:
         end = f"exit code {execution.exit_code}"
         if execution.timed_out:
             end = f"stopped after {self._run_seconds:.0f} seconds"
-        return Outcome(f"{clip(execution.output.rstrip(), keep_end=True)}\n({end})".lstrip("\n"), touched=True)
+        return Outcome(
+            f"{clip(execution.output.rstrip(), MAX_OUTPUT, keep_end=True)}\n({end})".lstrip("\n"), touched=True
+        )
 
     async def _done(self, action: Done) -> Outcome:
         if self._role.must_change:
@@ -262,11 +249,23 @@ class Toolbox:
         return Outcome(action.summary)
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    try:
-        process.kill()
-    except ProcessLookupError:
-        return  # it ended by itself meanwhile
+def grep(root: Path, kind: str, pattern: str, below: str) -> tuple[int, str]:
+    """Let git search, in a process of its own that a hostile pattern or a huge repository can't keep busy for long."""
+    command = [
+        "git", "-c", "core.fsmonitor=false", "grep", "-n", "-I", "--untracked", "--no-color", "--no-textconv",
+        "--max-count=20", kind, "-e", pattern, "--", below,
+    ]  # fmt: skip
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=root, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet) as process:
+        stop = threading.Timer(SEARCH_SECONDS, process.kill)
+        stop.start()
+        output = process.stdout.read(MAX_OUTPUT * 4) if process.stdout else b""
+        stop.cancel()
+        if len(output) == MAX_OUTPUT * 4:
+            process.kill()  # there is more than will be shown
+    if process.returncode == -signal.SIGKILL and len(output) < MAX_OUTPUT * 4:
+        raise Refused("The search took too long: use a simpler pattern.")
+    return (0 if output else process.returncode), output.decode("utf-8", "replace")
 
 
 def _endings(part: str, text: str) -> str:
@@ -277,14 +276,6 @@ def _endings(part: str, text: str) -> str:
 def numbered(lines: Sequence[str], start: int) -> str:
     """Return lines with their numbers."""
     return "\n".join(f"{number:>5}  {line[:MAX_LINE]}" for number, line in enumerate(lines, start))
-
-
-def clip(text: str, limit: int = MAX_OUTPUT, *, keep_end: bool = False) -> str:
-    """Return `text` without its middle, or mostly its end, when it is too long."""
-    if len(text) <= limit:
-        return text
-    head = limit // 5 if keep_end else limit * 4 // 5
-    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[len(text) - (limit - head) :]}"
 
 
 def replace_once(text: str, old: str, new: str) -> str:
@@ -309,6 +300,15 @@ def replace_once(text: str, old: str, new: str) -> str:
     fitted = _reindent(new.strip("\n"), old.strip("\n"), "".join(found))
     ending = "\n" if found[-1].endswith("\n") else ""
     return "".join([*lines[: places[0]], fitted + ending, *lines[places[0] + len(wanted) :]])
+
+
+def in_margin(text: str, old: str, new: str) -> str:
+    """Return `new` with its later lines moved to the margin of the line in which `old` begins."""
+    before = text[: text.find(old)].rpartition("\n")[2] if old in text else "?"
+    if before.strip():
+        return new  # `old` begins in the middle of a line
+    first, *rest = new.split("\n")
+    return "\n".join([first, *(before + line if line.strip() else line for line in rest)])
 
 
 def _bare(line: str) -> str:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from langchain_core.messages import AIMessage, message_to_dict, messages_from_dict
 
-from app.domain.budget import worst_case
 from app.domain.ports import Call, Entry, EntryKind, Journal, Usage
 from app.domain.recovery import backoff
 from app.errors import AuroraError, ModelError, Transient
@@ -94,7 +93,7 @@ class Ledger:
 
         Raises `Transient` when retrying didn't help, `ContextTooLong`, `ModelError`, `BudgetExceeded`, `LeaseLost`.
         """
-        worst = worst_case(model.spec.price, question.size + ENVELOPE, model.spec.max_output_tokens)
+        worst = model.spec.worst_case(question.size + ENVELOPE)
         deadline = self._clock() + self._patience
         reservation: UUID | None = None
         retry = 0
@@ -141,8 +140,8 @@ class Ledger:
         seconds: float,
     ) -> Answer:
         entry = as_entry(answer, seconds, model.spec.name)
-        tokens = _tokens(answer.message, question.size)
-        usage = Usage(*tokens, seconds=seconds, usd=model.spec.price.cost(*tokens))
+        read, said = _tokens(answer.message, question.size)
+        usage = Usage(read, said, seconds=seconds, usd=model.spec.cost(read, said, *_cached(answer.message)))
         await journal.settle(reservation, usage, entry)
         return as_answer(entry)  # what a resumed worker would read, so that both go the same way
 
@@ -172,6 +171,14 @@ def _tokens(message: AIMessage, size: int) -> tuple[int, int]:
         return used["input_tokens"], used["output_tokens"]
     said = json.dumps([message.content, message.tool_calls], default=str)
     return size, len(said.encode())
+
+
+def _cached(message: AIMessage) -> tuple[int, int]:
+    """Return the tokens that came from the provider's prompt cache, and those that went into it."""
+    if message.usage_metadata is None:
+        return 0, 0
+    details = message.usage_metadata.get("input_token_details", {})
+    return details.get("cache_read") or 0, details.get("cache_creation") or 0
 
 
 def _outcome(model: str, error: Exception, failure: Failure) -> AuroraError:

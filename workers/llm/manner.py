@@ -22,6 +22,7 @@ class Manner:
     form: Form = Form.schema
     temperature: bool = True
     tools: bool = True  # native tool calls; without, a model is asked for code
+    cache: bool = True  # say which part of a prompt comes again
     legacy_limit: bool = False  # `max_tokens` rather than `max_completion_tokens`
 
     def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -46,6 +47,8 @@ def next_manner(used: Manner, complaint: str) -> Manner | None:
     text = complaint.lower()
     if "temperature" in text and used.temperature:
         return replace(used, temperature=False)
+    if "cache_control" in text and used.cache:
+        return replace(used, cache=False)
     if "max_completion_tokens" in text or "max_tokens" in text:
         return None if "context" in text else replace(used, legacy_limit=not used.legacy_limit)
     if any(word in text for word in ("response_format", "schema", "grammar", "output_config", "output_format")):

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.domain.budget import FREE, Price
+from app.domain.budget import FREE, MILLION, Price, worst_case
 from app.domain.ports import Call
 from app.domain.roles import Tier
 from app.errors import ModelError
-from workers.llm.manner import Manner, next_manner
+from workers.llm.manner import Form, Manner, next_manner
 
 if TYPE_CHECKING:
     import openai
@@ -52,6 +52,8 @@ class Known(BaseModel):
     context: int | None = Field(default=None, gt=0)
     temperature: float | None = None
     timeout: float | None = Field(default=None, gt=0)
+    cache_read: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
     extra: dict[str, Any] | None = None
 
     @property
@@ -75,12 +77,24 @@ class ModelSpec:
     context: int = 32_768  # tokens
     temperature: float | None = 0.2
     timeout: float = 300.0  # seconds
+    cache_read: float = 1.0  # price of a token in the provider's prompt cache, as a share of the input price
+    cache_write: float = 1.0  # price of putting one there
     extra: Mapping[str, Any] | None = None
 
     @property
     def provider(self) -> str:
         """What comes before the colon."""
         return self.name.partition(":")[0]
+
+    def worst_case(self, size: int) -> float:
+        """Return the most US dollars that a request of `size` bytes can cost."""
+        dearest = Price(self.price.input * max(1.0, self.cache_write), self.price.output)
+        return worst_case(dearest, size, self.max_output_tokens)
+
+    def cost(self, read: int, said: int, from_cache: int = 0, into_cache: int = 0) -> float:
+        """Return US dollars for tokens `read` (those from and into the cache among them) and `said`."""
+        discount = from_cache * (1 - self.cache_read) + into_cache * (1 - self.cache_write)
+        return self.price.cost(read, said) - discount * self.price.input / MILLION
 
 
 @cache
@@ -164,6 +178,8 @@ def specify(name: str, prices: Mapping[str, Known], protocol: Protocol | None = 
         context=says.get("context", 32_768),
         temperature=own.temperature if own.temperature is not None else known_temperature,
         timeout=says.get("timeout", 300.0),
+        cache_read=says.get("cache_read", 1.0),
+        cache_write=says.get("cache_write", 1.0),
         extra=says.get("extra"),
     )
 
@@ -247,8 +263,13 @@ class Model:
             await self._client.aclose()
             self._client = None
 
-    def settings(self, call: Call, manner: Manner, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the keyword arguments of one request: headers, limits and, with `schema`, its answer's form."""
+    def settings(
+        self, call: Call, manner: Manner, schema: Mapping[str, Any] | None = None, *, goes_on: bool = False
+    ) -> dict[str, Any]:
+        """Return the keyword arguments of one request: headers, limits and, with `schema`, its answer's form.
+
+        A conversation that `goes_on` is worth caching where the provider wants to be told so.
+        """
         settings: dict[str, Any] = {"extra_headers": headers(call)}
         if manner.legacy_limit:
             settings["extra_body"] = {"max_tokens": self.spec.max_output_tokens}
@@ -256,6 +277,8 @@ class Model:
             settings["max_tokens"] = self.spec.max_output_tokens
         if manner.temperature and self.spec.temperature is not None:
             settings["temperature"] = self.spec.temperature
+        if goes_on and manner.cache and self.spec.provider == "anthropic":
+            settings["cache_control"] = {"type": "ephemeral"}
         if schema is not None and (form := manner.response_format(schema)):
             settings["response_format"] = form
         return settings
@@ -265,6 +288,8 @@ class Model:
         changed = next_manner(used, complaint)
         if changed is None:
             return False
+        if changed.form is Form.json and self.spec.provider == "anthropic":
+            changed = replace(changed, form=Form.words)  # it knows no JSON without a schema
         if self.manner == used:  # another task may have learned it meanwhile
             self.manner = changed
         return True

@@ -11,7 +11,8 @@ from app.domain.ports import Call, Journal, Prompt, Step
 from app.domain.roles import Tier
 from app.errors import BadAnswer
 from workers.llm.answers import parse_json
-from workers.llm.ledger import Ledger, Question, as_answer, size_of
+from workers.llm.fitting import clip
+from workers.llm.ledger import ContextTooLong, Ledger, Question, as_answer, size_of
 from workers.llm.manner import Manner
 from workers.llm.models import Model, Models
 from workers.llm.schema import schema_of
@@ -19,6 +20,7 @@ from workers.llm.schema import schema_of
 T = TypeVar("T", bound=BaseModel)
 
 TRIES = 3
+SHORTENINGS = 3  # each leaves half of the material
 TIERS: Mapping[Step, Tier] = {
     Step.parse: Tier.planner,
     Step.plan: Tier.planner,
@@ -48,14 +50,34 @@ class StructuredThinker:
             if position < len(recorded):
                 message = as_answer(recorded[position]).message
             else:
-                question = await _question(model, call, prompt.system, conversation, schema_of(form))
-                message = (await self._ledger.ask(call, journal, position, model, question)).message
+                message = await self._ask(call, journal, position, model, prompt.system, conversation, form)
             try:
                 return read_answer(message, form)
             except BadAnswer as error:
                 problem = str(error)
                 conversation += [AIMessage(message.text or "(nothing)"), HumanMessage(problem)]
         raise BadAnswer(f"No usable answer came in {self._tries} tries; the last problem: {problem}")
+
+    async def _ask(
+        self,
+        call: Call,
+        journal: Journal,
+        position: int,
+        model: Model,
+        system: str,
+        conversation: list[BaseMessage],
+        form: type[BaseModel],
+    ) -> AIMessage:
+        """Ask, with less and less of the material where it is too long for the model."""
+        for _ in range(SHORTENINGS):
+            question = await _question(model, call, system, conversation, schema_of(form))
+            try:
+                return (await self._ledger.ask(call, journal, position, model, question)).message
+            except ContextTooLong:
+                material = conversation[0].text
+                conversation[0] = HumanMessage(clip(material, len(material) // 2))
+        question = await _question(model, call, system, conversation, schema_of(form))
+        return (await self._ledger.ask(call, journal, position, model, question)).message
 
 
 async def _question(

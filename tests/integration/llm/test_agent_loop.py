@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.domain.ports import EntryKind, Prompt, WorkEnd
+from app.domain.ports import Entry, EntryKind, Prompt, WorkEnd
 from app.domain.roles import AgentRole
 from app.errors import LeaseLost
 from workers.agents.crew import Agents
@@ -273,3 +273,23 @@ async def test_a_command_cannot_change_what_the_role_may_not(agents, server, say
     assert "def total" in (tree.path / "src/sums.py").read_text()
     assert (tree.path / "tests/test_a.py").exists()
     assert "src/sums.py may not be changed by test_engineer" in server.requests[2]["messages"][-1]["content"]
+
+
+async def test_a_record_of_another_version_ends_the_visit_only(agents, server, call, journal, tree, bench):
+    await journal.append(call.scope, 0, Entry(EntryKind.tool, {"name": "start"}, b""))
+    await journal.append(call.scope, 1, Entry(EntryKind.tool, {"name": "dance", "seconds": 1}))
+    result = await work(agents(), call, journal, tree, bench)
+    assert result.end is WorkEnd.stuck
+    assert "another version" in result.summary
+    assert server.requests == []
+
+
+async def test_a_task_longer_than_the_model_reads_is_shortened_as_the_last_resort(
+    agents, server, saying, call, journal, tree, bench
+):
+    too_long = saying.failed(400, "maximum context length exceeded")
+    server.answers = [*[too_long] * 4, saying.said(f"```python\n# src/sums.py\n{FIXED}```")]
+    prompt = Prompt("You fix code.", "begin " + "x" * 90_000 + " end")
+    result = await agents("files").of(AgentRole.backend).work(call, journal, prompt, tree, bench)
+    assert result.end is WorkEnd.done
+    assert len(server.requests[4]["messages"][1]["content"]) < 10_000

@@ -200,3 +200,15 @@ async def test_what_a_database_cannot_hold_is_replaced(thinker, server, saying, 
     server.answers = [saying.said('{"colours": ["a\\u0000b"], "best": "x\x00\ud800"}'.replace("\ud800", ""))]
     await thinker().answer(call, journal, Colours, PROMPT)
     assert "\x00" not in str((await journal.read("parse"))[0].content)
+
+
+async def test_material_that_is_too_long_is_shortened(thinker, server, saying, call, journal):
+    too_long = saying.failed(400, "the request exceeds the available context size, try increasing it")
+    server.answers = [too_long, too_long, saying.said(GOOD)]
+    prompt = Prompt("s", "begin " + "x" * 4000 + " end")
+    assert (await thinker().answer(call, journal, Colours, prompt)).best == "red"
+    sent = server.requests[2]["messages"][1]["content"]
+    assert 1000 < len(sent) < 1100
+    assert sent.startswith("begin")
+    assert sent.endswith("end")
+    assert journal.forfeits == [False, False]

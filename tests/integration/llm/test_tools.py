@@ -1,5 +1,7 @@
 """The six actions: what they answer, and what they refuse."""
 
+import os
+
 import pytest
 
 from app.domain.roles import AgentRole, Tool
@@ -54,8 +56,11 @@ async def test_a_search_with_many_hits_is_bounded(do, tree):
     assert "narrower" in text
 
 
-async def test_a_search_that_takes_too_long_is_stopped(do, monkeypatch):
-    monkeypatch.setattr("workers.agents.tools.SEARCH_SECONDS", 0)
+async def test_a_search_that_takes_too_long_is_stopped(do, tree, monkeypatch):
+    (tree.path / "git").write_text("#!/bin/sh\nexec sleep 30\n")
+    (tree.path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tree.path}:{os.environ['PATH']}")
+    monkeypatch.setattr("workers.agents.tools.SEARCH_SECONDS", 0.2)
     assert "use a simpler pattern" in await refused(do("search", pattern="total"))
 
 
@@ -74,6 +79,13 @@ async def test_an_edit_forgives_white_space_and_keeps_the_margin(do, tree):
         new="for value in []:\n    pass",
     )
     assert "    for value in []:\n        pass\n" in (tree.path / "src/sums.py").read_text()
+
+
+async def test_an_edit_that_forgot_the_margin_is_put_right(do, tree):
+    new = "if value > 9:\n    continue\nresult += value"
+    await do("edit_file", path="src/sums.py", old="result -= value", new=new)
+    fixed = "        if value > 9:\n            continue\n        result += value\n"
+    assert fixed in (tree.path / "src/sums.py").read_text()
 
 
 async def test_an_edit_keeps_line_ends(do, tree):
