@@ -28,12 +28,12 @@ async def update_run(call: Call) -> Reply:
 
 @routes.add(f"GET {RUN}")
 async def get_run(call: Call) -> Reply:
-    return Reply(views.check_run(call.urls, checks.load_run(call.hub, call.repo, call.number("check_run_id"))))
+    return Reply(views.check_run(call.urls, await checks.load_run(call.hub, call.repo, call.number("check_run_id"))))
 
 
 @routes.add(f"GET {RUN}/annotations")
 async def list_annotations(call: Call) -> Reply:
-    run = checks.load_run(call.hub, call.repo, call.number("check_run_id"))
+    run = await checks.load_run(call.hub, call.repo, call.number("check_run_id"))
     rows, links = call.page(checks.annotations_of(call.hub, run["id"]))
     return Reply([views.annotation(call.urls, call.full_name, run["head_sha"], row) for row in rows], headers=links)
 
@@ -102,5 +102,5 @@ async def create_status(call: Call) -> Reply:
 @routes.add(f"GET {REPO}/commits/{{ref}}/status", f"{REPO}/commits/{{ref:.+}}/status")
 async def combined_status(call: Call) -> Reply:
     sha = await resolved(call, call.text("ref"))
-    state, rows = statuses.latest(call.hub, call.repo, sha)
+    state, rows = checks.statuses_of(call.hub, call.repo, sha)
     return Reply(views.combined_status(call.urls, call.repo, sha, state, rows))

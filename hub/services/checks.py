@@ -117,7 +117,12 @@ def _tell_suite(hub: Hub, sender: Row, repo: Row, action: str, suite: Row) -> No
 # Runs ----------------------------------------------------------------------------------------------
 
 
-def load_run(hub: Hub, repo: Row, run_id: int) -> Row:
+async def load_run(hub: Hub, repo: Row, run_id: int) -> Row:
+    """Fetch a check run with all that is shown of it."""
+    return _run(hub, repo, run_id)
+
+
+def _run(hub: Hub, repo: Row, run_id: int) -> Row:
     """Fetch a check run with all that is shown of it."""
     row = hub.store.one("SELECT * FROM check_runs WHERE repository_id = ? AND id = ?", repo["id"], run_id)
     if row is None:
@@ -174,7 +179,7 @@ async def create_run(hub: Hub, actor: Actor, repo: Row, data: Json) -> Row:
             **{"status": "queued", "started_at": hub.store.now(), **changes},
         )
         _add_annotations(hub, run_id, annotations)
-        run = load_run(hub, repo, run_id)
+        run = _run(hub, repo, run_id)
         _tell_run(hub, actor, repo, "created", run)
         if run["status"] == "completed":
             _tell_completed(hub, actor, repo, run, commit)
@@ -183,7 +188,7 @@ async def create_run(hub: Hub, actor: Actor, repo: Row, data: Json) -> Row:
 
 async def update_run(hub: Hub, actor: Actor, repo: Row, run_id: int, data: Json) -> Row:
     """Bring a check run up to date; annotations are added to those that it has."""
-    before = load_run(hub, repo, run_id)
+    before = _run(hub, repo, run_id)
     if actor.app is None or actor.app["id"] != before["app_id"]:
         raise ApiError(403, "Invalid app_id `{}` - check run can only be modified by the GitHub App that created it."
                        .format(actor.app["id"] if actor.app else None))  # fmt: skip
@@ -194,7 +199,7 @@ async def update_run(hub: Hub, actor: Actor, repo: Row, run_id: int, data: Json)
         if changes:
             hub.store.update("check_runs", run_id, **changes)
         _add_annotations(hub, run_id, annotations)
-        run = load_run(hub, repo, run_id)
+        run = _run(hub, repo, run_id)
         if run["status"] == "completed" and before["status"] != "completed":
             _tell_completed(hub, actor, repo, run, commit)
     return run
@@ -211,14 +216,14 @@ def annotations_of(hub: Hub, run_id: int) -> list[Row]:
 
 async def rerequest_run(hub: Hub, actor: Actor, repo: Row, run_id: int) -> None:
     """Ask the run's app to do it again; only that app hears of it."""
-    run = load_run(hub, repo, run_id)
+    run = _run(hub, repo, run_id)
     with hub.store.transaction():
         _tell_run(hub, actor, repo, "rerequested", run)
 
 
 async def request_action(hub: Hub, actor: Actor, repo: Row, run_id: int, identifier: str) -> None:
     """Press one of the buttons that a run offers; only its app hears of it."""
-    run = load_run(hub, repo, run_id)
+    run = _run(hub, repo, run_id)
     if identifier not in {action["identifier"] for action in json.loads(run["actions"])}:
         raise not_found()
     with hub.store.transaction():
@@ -240,3 +245,13 @@ def _tell_completed(hub: Hub, actor: Actor, repo: Row, run: Row, commit: Commit)
     if suite["status"] == "completed":
         hub.store.update("check_suites", suite["id"], updated_at=hub.store.now())
         _tell_suite(hub, person_of(actor), repo, "completed", {**suite, "head_commit": commit})
+
+
+def statuses_of(hub: Hub, repo: Row, sha: str) -> tuple[str, list[Row]]:
+    """Give the latest status of every context, and what they come to together."""
+    rows = hub.store.all("SELECT * FROM statuses WHERE repository_id = ? AND sha = ? ORDER BY id", repo["id"], sha)
+    newest = list({row["context"]: row for row in rows}.values())
+    states = {row["state"] for row in newest}
+    if states & {"failure", "error"}:
+        return "failure", newest
+    return ("success" if states == {"success"} else "pending"), newest

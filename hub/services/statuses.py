@@ -55,13 +55,3 @@ def _status_payload(hub: Hub, repo: Row, row: Row) -> Json:
         if sha == row["sha"]
     ]
     return {**{name: row[name] for name in kept}, "name": repo["full_name"], "avatar_url": None, "branches": branches}
-
-
-def latest(hub: Hub, repo: Row, sha: str) -> tuple[str, list[Row]]:
-    """Give the latest status of every context, and what they come to together."""
-    rows = hub.store.all("SELECT * FROM statuses WHERE repository_id = ? AND sha = ? ORDER BY id", repo["id"], sha)
-    newest = list({row["context"]: row for row in rows}.values())
-    states = {row["state"] for row in newest}
-    if states & {"failure", "error"}:
-        return "failure", newest
-    return ("success" if states == {"success"} else "pending"), newest
