@@ -2,7 +2,6 @@
 
 import re
 from functools import cache
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from app.domain.ports import Prompt, Step
@@ -18,6 +17,7 @@ COMMENTS = {
     **dict.fromkeys(("css", "scss"), ("/* ", " */")),
     "sql": ("-- ", ""),
 }
+MARK = re.compile(r"<(?=\s*/?\s*(?:material|task)\b)", re.IGNORECASE)
 
 
 @cache
@@ -35,9 +35,8 @@ def system_prompt(step: Step, role: AgentRole | None = None) -> str:
 
 
 def material(name: str, text: str) -> str:
-    """Mark `text` from outside as material; it can't contain its own end mark, which is made from it."""
-    mark = f"{name} {sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
-    return f"<<<{mark}\n{text.strip()}\n{mark}>>>"
+    """Mark `text` from outside as material, so that nothing in it can end the mark or begin another."""
+    return f'<material name="{name}">\n{MARK.sub("&lt;", text).strip()}\n</material>'
 
 
 def file_block(path: str, text: str) -> str:
