@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
 import logging
-import uuid
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -17,8 +17,7 @@ from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.permissions import at_least
-from hub.services import accounts, pushes
-from hub.services.pushes import RefChange
+from hub.services import accounts, push_notes, pushes
 from hub.store import Row, Store
 
 log = logging.getLogger(__name__)
@@ -95,14 +94,12 @@ async def _serve(hub: Hub, request: web.Request) -> web.StreamResponse:
     _allow(hub, repo, actor, pushing=pushing)
     if repo is None:
         raise not_found()
-    note = hub.places.pushes / f"{uuid.uuid4()}.push"
-    if pushing and request.method == "POST":
-        _announce(note, repo, actor)
-    try:
-        return await _backend(hub, request, repo, _environment(hub, request, repo, actor, note), actor, note)
-    finally:
-        if not note.exists():  # a push that was not acted on yet is acted on at the next start
-            note.with_suffix(".json").unlink(missing_ok=True)
+    env = _environment(hub, request, repo, actor)
+    if not (pushing and request.method == "POST"):
+        return await _backend(request, env)
+    note = push_notes.begin(hub.places.pushes, repo, actor)
+    env["HUB_PUSH_NOTE"] = str(note.moves)
+    return await _backend(request, env, lambda: pushes.follow(hub, actor, repo, note))
 
 
 def _caller(store: Store, request: web.Request) -> Actor:
@@ -138,7 +135,7 @@ def _allow(hub: Hub, repo: Row | None, actor: Actor, *, pushing: bool) -> None:
         raise ApiError(403, f"Permission to {repo['full_name']}.git denied to {login}.")
 
 
-def _environment(hub: Hub, request: web.Request, repo: Row, actor: Actor, note: Path) -> dict[str, str]:
+def _environment(hub: Hub, request: web.Request, repo: Row, actor: Actor) -> dict[str, str]:
     rest = request.path.split("/", 3)[3]
     env = {
         **hub.git_env,
@@ -149,7 +146,6 @@ def _environment(hub: Hub, request: web.Request, repo: Row, actor: Actor, note: 
         "REQUEST_METHOD": request.method,
         "CONTENT_TYPE": request.headers.get("Content-Type", ""),
         "REMOTE_USER": actor.account["login"] if actor.account else "",
-        "HUB_PUSH_NOTE": str(note),
     }
     if "Git-Protocol" in request.headers:
         env["GIT_PROTOCOL"] = request.headers["Git-Protocol"]
@@ -159,8 +155,9 @@ def _environment(hub: Hub, request: web.Request, repo: Row, actor: Actor, note: 
 
 
 async def _backend(
-    hub: Hub, request: web.Request, repo: Row, env: dict[str, str], actor: Actor, note: Path
+    request: web.Request, env: dict[str, str], then: Callable[[], Coroutine[Any, Any, None]] | None = None
 ) -> web.StreamResponse:
+    """Let git answer; `then` is what must have happened before the caller has the whole answer."""
     process = await asyncio.create_subprocess_exec(
         "git",
         "http-backend",
@@ -177,7 +174,8 @@ async def _backend(
                 _answer(request, process.stdout), _feed(request, process.stdin), _drain(process.stderr)
             )
             await process.wait()
-            await asyncio.shield(_settle(hub, repo, actor, note))
+            if then is not None:
+                await asyncio.shield(then())
             await response.write_eof()
             return response
     finally:
@@ -215,46 +213,3 @@ async def _answer(request: web.Request, stdout: asyncio.StreamReader) -> web.Str
     while chunk := await stdout.read(CHUNK):
         await response.write(chunk)
     return response
-
-
-# What follows a push -------------------------------------------------------------------------------
-
-
-def _announce(note: Path, repo: Row, actor: Actor) -> None:
-    """Write down who pushes where before it happens."""
-    who = {"repository_id": repo["id"], "account_id": actor.account["id"] if actor.account else None}
-    note.with_suffix(".json").write_text(json.dumps(who))
-
-
-async def _settle(hub: Hub, repo: Row, actor: Actor, note: Path) -> None:
-    changes = _changes(note)
-    if changes:
-        await pushes.settle(hub, actor, repo, changes)
-        _forget(note)
-
-
-def _forget(note: Path) -> None:
-    note.unlink()
-    note.with_suffix(".json").unlink(missing_ok=True)
-
-
-def _changes(note: Path) -> list[RefChange]:
-    """Read which refs a push has moved; no note means none."""
-    lines = (line.split() for line in note.read_text().splitlines()) if note.exists() else ()
-    return [RefChange(ref, old, new) for old, new, ref in lines]
-
-
-async def settle_leftovers(hub: Hub) -> None:
-    """Act on pushes that a former process received and did not live to act on."""
-    for note, who in _leftovers(hub.places.pushes):
-        repo = accounts.repository_by_id(hub, who["repository_id"])
-        await _settle(hub, repo, Actor(account=accounts.need(hub.store, who["account_id"])), note)
-
-
-def _leftovers(directory: Path) -> list[tuple[Path, dict[str, int]]]:
-    """Find the notes of pushes, and who pushed; clear away what is left of pushes that moved nothing."""
-    notes = sorted(directory.glob("*.push"))
-    found = [(note, json.loads(note.with_suffix(".json").read_text())) for note in notes]
-    for rest in set(directory.iterdir()) - set(notes):
-        rest.unlink()
-    return found

@@ -158,7 +158,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 async def _finish_what_was_begun(hub: Hub, person: Row) -> None:
-    await git_http.settle_leftovers(hub)
+    await pushes.follow_leftovers(hub)
     for row in hub.store.all("SELECT id FROM repositories"):
         await pushes.reconcile(hub, Actor(account=person), accounts.repository_by_id(hub, row["id"]))
 

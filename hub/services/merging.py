@@ -8,6 +8,7 @@ from hub.errors import ApiError, invalid
 from hub.repository import ZERO, Author, Commit, Conflict, GitRepository, RefMoved
 from hub.services import merged, pull_rows, pushes
 from hub.services.accounts import person_of
+from hub.services.push_notes import Note, RefChange
 from hub.store import Row
 from hub.views.accounts import Json
 
@@ -47,9 +48,10 @@ async def merge(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> s
             commit = await _combine(git, actor, row, base, method, data)
         except Conflict as error:
             raise ApiError(405, NOT_MERGEABLE) from error
-        await _advance(hub, git, actor, row, base, commit)
+        note = await _advance(hub, actor, repo, row, base, commit)
     await merged.finish(hub, actor, repo, row, commit, base)
-    await _follow_up(hub, actor, repo, row, base, commit)
+    await pushes.follow(hub, actor, repo, note)
+    await _delete_head(hub, actor, repo, row)
     return commit
 
 
@@ -116,25 +118,26 @@ async def _picked(git: GitRepository, tip: str, commit: Commit) -> str:
     return await git.write_commit(tree, [tip], commit.message + "\n", author, WEB_FLOW)
 
 
-async def _advance(hub: Hub, git: GitRepository, actor: Actor, row: Row, base: str, commit: str) -> None:
+async def _advance(hub: Hub, actor: Actor, repo: Row, row: Row, base: str, commit: str) -> Note:
     """Move the base; what is about to happen is written down first, for a process that is killed here."""
     hub.store.update("pulls", row["id"], merging_sha=commit, merging_by_id=person_of(actor)["id"])
-    if git.branch(row["head_ref"]) != row["head_sha"]:
+    if hub.git(repo).branch(row["head_ref"]) != row["head_sha"]:
         raise ApiError(409, HEAD_MODIFIED)
     try:
-        await git.update_ref(f"refs/heads/{row['base_ref']}", commit, base)
+        return await pushes.move(hub, actor, repo, RefChange(f"refs/heads/{row['base_ref']}", base, commit))
     except RefMoved as error:
         raise ApiError(405, BASE_MODIFIED) from error
 
 
-async def _follow_up(hub: Hub, actor: Actor, repo: Row, row: Row, base: str, commit: str) -> None:
-    changes = [pushes.RefChange(f"refs/heads/{row['base_ref']}", base, commit)]
-    git = hub.git(repo)
-    if repo["delete_branch_on_merge"] and git.branch(row["head_ref"]):
-        head = f"refs/heads/{row['head_ref']}"
-        await git.update_ref(head, ZERO, row["head_sha"])
-        changes.append(pushes.RefChange(head, row["head_sha"], ZERO))
-    await pushes.settle(hub, actor, repo, changes)
+async def _delete_head(hub: Hub, actor: Actor, repo: Row, row: Row) -> None:
+    if not repo["delete_branch_on_merge"]:
+        return
+    change = RefChange(f"refs/heads/{row['head_ref']}", row["head_sha"], ZERO)
+    try:
+        note = await pushes.move(hub, actor, repo, change)
+    except RefMoved:
+        return  # somebody goes on working on the branch, or has deleted it already
+    await pushes.follow(hub, actor, repo, note)
 
 
 async def update_branch(hub: Hub, actor: Actor, repo: Row, number: int, expected: str | None) -> None:
@@ -155,7 +158,7 @@ async def update_branch(hub: Hub, actor: Actor, repo: Row, number: int, expected
         message = f"Merge branch '{row['base_ref']}' into {row['head_ref']}\n"
         commit = await git.write_commit(tree, [head, base], message, author_of(person_of(actor)), WEB_FLOW)
         try:
-            await git.update_ref(f"refs/heads/{row['head_ref']}", commit, head)
+            note = await pushes.move(hub, actor, repo, RefChange(f"refs/heads/{row['head_ref']}", head, commit))
         except RefMoved as error:
             raise ApiError(422, "expected head sha didn't match current head ref.") from error
-    await pushes.settle(hub, actor, repo, [pushes.RefChange(f"refs/heads/{row['head_ref']}", head, commit)])
+    await pushes.follow(hub, actor, repo, note)

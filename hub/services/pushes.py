@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hub.auth import Actor
 from hub.context import Hub
 from hub.diffs import Change
 from hub.events import emit
-from hub.repository import EMPTY_TREE, ZERO, Commit, GitRepository
-from hub.services import checks, merged, pull_rows, pulls, telling
+from hub.git import GitError
+from hub.repository import EMPTY_TREE, ZERO, Commit, GitRepository, RefMoved
+from hub.services import accounts, checks, merged, pull_rows, pulls, push_notes, telling
 from hub.services.accounts import person_of
+from hub.services.push_notes import Note, RefChange
 from hub.store import Row
 from hub.views.accounts import Json
 from hub.views.commits import pushed_commit
@@ -18,25 +18,32 @@ from hub.views.commits import pushed_commit
 MOST_COMMITS = 20  # GitHub lists up to 2048; nobody here reads so many
 
 
-@dataclass(frozen=True, slots=True)
-class RefChange:
-    """One ref that moved; ZERO stands for not being there."""
+async def move(hub: Hub, actor: Actor, repo: Row, change: RefChange) -> Note:
+    """Move one ref by compare-and-swap; `follow` the note that comes back. Raises RefMoved."""
+    note = push_notes.begin(hub.places.pushes, repo, actor)
+    note.write([change])
+    try:
+        await hub.git(repo).update_ref(change.ref, change.new, change.old)
+    except (RefMoved, GitError):
+        note.forget()
+        raise
+    return note
 
-    ref: str
-    old: str
-    new: str
 
-    @property
-    def branch(self) -> str | None:
-        return self.ref.removeprefix("refs/heads/") if self.ref.startswith("refs/heads/") else None
+async def follow(hub: Hub, actor: Actor, repo: Row, note: Note) -> None:
+    """Do what follows from the moves of a note, and forget it."""
+    await settle(hub, actor, repo, note.changes())
+    note.forget()
 
-    @property
-    def created(self) -> bool:
-        return self.old == ZERO
 
-    @property
-    def deleted(self) -> bool:
-        return self.new == ZERO
+async def follow_leftovers(hub: Hub) -> None:
+    """Do what follows from moves that a killed process made and did not live to follow."""
+    for note in push_notes.leftovers(hub.places.pushes):
+        repository_id, account_id = note.who()
+        repo, actor = accounts.repository_by_id(hub, repository_id), Actor(account=accounts.need(hub.store, account_id))
+        moved = [one for one in note.changes() if (hub.git(repo).ref(one.ref) or ZERO) != one.old]
+        await settle(hub, actor, repo, moved)
+        note.forget()
 
 
 async def settle(hub: Hub, actor: Actor, repo: Row, changes: list[RefChange]) -> None:

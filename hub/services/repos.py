@@ -18,7 +18,7 @@ from hub.repository import EMPTY_TREE, ZERO, Author, GitRepository, RefMoved, Tr
 from hub.services import accounts, apps, pushes
 from hub.services.accounts import person_of
 from hub.services.merging import WEB_FLOW, author_of
-from hub.services.pushes import RefChange
+from hub.services.push_notes import RefChange
 from hub.store import Row
 from hub.views.accounts import Json
 from hub.views.repos import SETTINGS
@@ -155,12 +155,12 @@ async def create_ref(hub: Hub, actor: Actor, repo: Row, ref: str, sha: str) -> N
     if git.ref(ref) is not None:
         raise _exists()
     try:
-        await git.update_ref(ref, sha, ZERO)
+        note = await pushes.move(hub, actor, repo, RefChange(ref, ZERO, sha))
     except RefMoved as error:
         raise _exists() from error
     except GitError as error:
         raise ApiError(422, f"Reference name is not valid: {error}") from error
-    await pushes.settle(hub, actor, repo, [RefChange(ref, ZERO, sha)])
+    await pushes.follow(hub, actor, repo, note)
 
 
 def _exists() -> ApiError:
@@ -180,10 +180,10 @@ async def update_ref(hub: Hub, actor: Actor, repo: Row, ref: str, sha: str, *, f
     if old == sha:
         return
     try:
-        await git.update_ref(ref, sha, old)
+        note = await pushes.move(hub, actor, repo, RefChange(ref, old, sha))
     except RefMoved as error:
         raise ApiError(409, "Reference was updated by somebody else") from error
-    await pushes.settle(hub, actor, repo, [RefChange(ref, old, sha)])
+    await pushes.follow(hub, actor, repo, note)
 
 
 async def delete_ref(hub: Hub, actor: Actor, repo: Row, ref: str) -> None:
@@ -195,10 +195,10 @@ async def delete_ref(hub: Hub, actor: Actor, repo: Row, ref: str) -> None:
     if ref == f"refs/heads/{git.default_branch()}":
         raise ApiError(422, "Cannot delete the default branch")
     try:
-        await git.update_ref(ref, ZERO, old)
+        note = await pushes.move(hub, actor, repo, RefChange(ref, old, ZERO))
     except RefMoved as error:
         raise ApiError(409, "Reference was updated by somebody else") from error
-    await pushes.settle(hub, actor, repo, [RefChange(ref, old, ZERO)])
+    await pushes.follow(hub, actor, repo, note)
 
 
 # Files ---------------------------------------------------------------------------------------------
@@ -242,10 +242,10 @@ async def write_file(hub: Hub, actor: Actor, repo: Row, path: str, data: Json) -
         author, committer = _signatures(actor, data)
         sha = await git.write_commit(tree, [old] if old else [], data["message"] + "\n", author, committer)
         try:
-            await git.update_ref(f"refs/heads/{branch}", sha, old or ZERO)
+            note = await pushes.move(hub, actor, repo, RefChange(f"refs/heads/{branch}", old or ZERO, sha))
         except RefMoved as error:
             raise ApiError(409, f"{path} does not match {old}") from error
-    await pushes.settle(hub, actor, repo, [RefChange(f"refs/heads/{branch}", old or ZERO, sha)])
+    await pushes.follow(hub, actor, repo, note)
     return Written(sha, branch, blob, len(content), present is None)
 
 
