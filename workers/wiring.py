@@ -1,12 +1,14 @@
 """The composition root of a worker: everything is made here, once, from the settings."""
 
+import asyncio
 import os
 import random
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from uuid import UUID
 
 import aiohttp
@@ -16,6 +18,7 @@ from app.domain.ports import Clock, Forges, Records
 from app.domain.project import Project
 from app.domain.roles import Tier
 from app.domain.task import Task
+from app.errors import ModelError
 from app.github.forges import GitHubForges
 from app.github.identity import AppIdentity
 from app.queue import Queue
@@ -141,6 +144,14 @@ def models_of(settings: Settings) -> Models:
     return Models(settings.model or "", tiers, settings.model_prices)
 
 
+async def load_ahead(models: Models) -> None:
+    """Load what the first task would wait seconds for; what is wrong with a model is told where it is asked."""
+    await asyncio.to_thread(import_module, "workers.agents.loop")
+    for tier in Tier:
+        with suppress(ModelError):
+            await models.of(tier).chat()
+
+
 def forges_of(settings: Settings, session: aiohttp.ClientSession) -> GitHubForges:
     """Return where forges come from; raises `ConfigurationError` naming what is missing."""
     return GitHubForges(
@@ -194,4 +205,5 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         )
         jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
         intake = Intake(inbox, forges, forges.identity, bench.ring, utc_now, rules)
+        await load_ahead(models)
         yield Worker(jobs, intake, inbox, mailbox, queue)
