@@ -28,6 +28,7 @@ from hub.views.urls import Urls
 from hub.webhooks import Outbox
 
 PERSON = "you"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - an address to listen on is no address to speak to
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Running:
 async def serving(options: Options) -> AsyncIterator[Running]:
     """Serve until the block ends; everything is in the data directory then, for the next start."""
     listener = socket.create_server((options.host, options.port), reuse_port=False)
-    url = f"http://{options.host}:{listener.getsockname()[1]}"
+    host = "127.0.0.1" if options.host == EVERYWHERE else options.host
+    url = f"http://{host}:{listener.getsockname()[1]}"
     hub = open_hub(options, url)
     runner = web.AppRunner(server.build(hub, options.faults), access_log=None)
     try:
@@ -87,7 +89,8 @@ async def serving(options: Options) -> AsyncIterator[Running]:
 def open_hub(options: Options, url: str) -> Hub:
     """Open the data directory, making it when it isn't there."""
     places = Places(options.data.absolute())
-    for directory in (places.data, places.repositories, places.pushes):
+    places.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for directory in (places.repositories, places.pushes):
         directory.mkdir(parents=True, exist_ok=True)
     git_http.write_hooks(places.hooks)
     git.write_config(places.git_config, places.hooks)
@@ -109,6 +112,7 @@ async def prepare(hub: Hub, options: Options) -> Json:
     if options.manifest is not None:
         manifest = read_manifest(options.manifest).with_webhook(options.webhook_url)
         described["app"] = _ensure_app(hub, manifest, person)
+    hub.outbox.forget_old()
     await _finish_what_was_begun(hub, person)
     _write_private(hub.places.description, json.dumps(described, indent=2) + "\n")
     return described

@@ -10,15 +10,17 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import aiohttp
 
 from hub.faults import Faults
-from hub.store import Row, Store
+from hub.store import Row, Store, timestamp
 
 TIME_LIMIT = 10.0  # seconds that a receiver has to answer
+MEMORY = timedelta(days=3)
 PATIENCE = 0.5  # seconds that a slow receiver may hold up the next delivery
 USER_AGENT = "GitHub-Hookshot/aurora-hub"
 LONGEST_BODY = 64 * 1024
@@ -64,6 +66,11 @@ class Outbox:
         kept = ("guid", "app_id", "installation_id", "repository_id", "event", "action", "payload")
         url = self._store.value("SELECT webhook_url FROM apps WHERE id = ?", delivery["app_id"])
         self._insert(**{name: delivery[name] for name in kept}, url=url, redelivery=1)
+
+    def forget_old(self) -> None:
+        """Forget deliveries as old as those that GitHub forgets."""
+        before = timestamp(self._store.moment() - MEMORY)
+        self._store.execute("DELETE FROM deliveries WHERE sent = 1 AND delivered_at < ?", before)
 
     def _insert(self, **values: Any) -> None:
         self._store.insert("deliveries", **values, delivered_at=self._store.now())

@@ -153,3 +153,10 @@ async def test_faults_stand_around_requests_and_deliveries(start: Callable[..., 
     assert "issues.labeled" in names
     assert "issues.opened" not in names
     assert len(await world.you("GET", path)) == 1
+
+
+async def test_deliveries_are_forgotten_after_three_days(world: World, start: Callable[..., Any]) -> None:
+    await world.settle()
+    world.running.hub.store.execute("UPDATE deliveries SET delivered_at = '2020-01-01T00:00:00Z' WHERE event = 'ping'")
+    again: World = await start()
+    assert [one["event"] for one in await again.app("GET", "/app/hook/deliveries")] == ["installation"]
