@@ -18,6 +18,7 @@ from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.faults import Faults
+from hub.pages import routes as pages
 from hub.rest.apps import agree
 from hub.rest.call import LONGEST_BODY, Call, Reply, Route, guard, read_body
 from hub.rest.routes import ALL
@@ -64,6 +65,7 @@ def build(hub: Hub, faults: Faults) -> web.Application:
                 app.router.add_route(method, prefix + route.pattern, endpoint)
     app.router.add_post("/settings/apps/new", partial(agree, hub))
     git_http.add_routes(app, hub)
+    pages.add_routes(app, hub)
     for prefix in ("/repos", "/app", "/user", "/users", GHES):
         app.router.add_route("*", prefix + "/{rest:.*}", _endpoint(hub, limits, Route("* *", _nowhere, "")))
     return app

@@ -86,7 +86,9 @@ def _sized(node: Node) -> Box:
 
 
 def _box(box: Box, colours: Colours) -> str:
-    paint = "".join(f' {name}="{value}"' for name, value in (("fill", colours.fill), ("stroke", colours.stroke)) if value)
+    paint = "".join(
+        f' {name}="{value}"' for name, value in (("fill", colours.fill), ("stroke", colours.stroke)) if value
+    )
     ink = f' fill="{colours.color}"' if colours.color else ""
     # A box that brings its own background needs ink that goes with it, on a dark page too.
     kind = "own" if colours.fill else "plain"

@@ -38,8 +38,8 @@ def _without_circles(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> 
         path, stack = {root}, [(root, iter(following[root]))]
         while stack:
             name, rest = stack[-1]
-            end = next(rest, None)
-            if end is None:
+            end = next(rest, "")
+            if not end:
                 stack.pop()
                 path.discard(name)
                 done.add(name)

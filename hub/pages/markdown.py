@@ -1,5 +1,7 @@
 """Show what people write: Markdown as GitHub reads it, from anybody, made of harmless HTML only."""
 
+# ruff: noqa: ARG002 - every rule of the renderer has the same parameters
+
 from __future__ import annotations
 
 import html
@@ -21,7 +23,8 @@ from hub.pages.mermaid import NotDrawable, parse
 TAGS = frozenset({"details", "summary", "sub", "sup", "kbd", "br", "b", "i", "em", "strong", "code", "del", "ins"})
 LONGEST = 300_000  # characters that are read as Markdown; longer text is shown as it is
 
-_PIECES = re.compile(r"(<!--.*?-->|</?[A-Za-z][^<>]*>)", re.DOTALL)
+# A comment ends at the next one's beginning: what never ends must not be searched for its end again and again.
+_PIECES = re.compile(r"(<!--(?:(?!<!--|-->).)*-->|</?[A-Za-z][^<>]*>)", re.DOTALL)
 _TAG = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z0-9]+)(?P<rest>[^<>]*)>")
 _REFERENCE = re.compile(
     r"(?P<url>https?://[^\s<>\"'`]+[^\s<>\"'`.,:;!?)\]}*_])"
@@ -80,7 +83,7 @@ class Renderer(RendererHTML):
         env["open"] = Open()
         return self._each(tokens, options, env) + str(env["open"].leave())
 
-    def renderInline(self, tokens: Sequence[Token], options: OptionsDict, env: EnvType) -> str:  # noqa: N802 - theirs
+    def renderInline(self, tokens: Sequence[Token], options: OptionsDict, env: EnvType) -> str:
         """Write one line of text; a raw tag ends where the line does."""
         env["open"].begin(None)
         return self._each(tokens, options, env) + str(env["open"].leave())
@@ -102,9 +105,7 @@ class Renderer(RendererHTML):
         rule: Callable[..., str] = self.rules.get(token.type, self.renderToken)
         return rule(tokens, index, options, env)
 
-    def renderToken(  # noqa: N802 - theirs
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
-    ) -> str:
+    def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Write a plain element; styles become classes, which the pages' policy allows."""
         token = tokens[idx]
         style = token.attrs.pop("style", None)
@@ -127,14 +128,18 @@ class Renderer(RendererHTML):
 
     def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Write words; an address, #12 and @login become links where no link is around them."""
-        depth = sum(token.nesting for token in tokens[:idx] if token.type.startswith("link_"))
         content = tokens[idx].content
-        return html.escape(content) if depth else _linked(content, env["place"])
+        return html.escape(content) if env.get("in_link") else _linked(content, env["place"])
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         token = tokens[idx]
         token.attrs["href"] = _address(str(token.attrs.get("href", "")), env["place"])
         token.attrs["rel"] = "nofollow noopener noreferrer"
+        env["in_link"] = True
+        return self.renderToken(tokens, idx, options, env)
+
+    def link_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        env["in_link"] = False
         return self.renderToken(tokens, idx, options, env)
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:

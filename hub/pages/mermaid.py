@@ -121,7 +121,8 @@ def _read_node(graph: Graph, statement: str, position: int) -> tuple[str, int]:
     known = graph.nodes.get(name)
     node = known or Node(name, name)
     if box:
-        node = replace(node, text=_words(box.strip("[](){}")) or name, round=box[0] in "({")
+        rim = 2 if box[:2] in {"([", "[[", "(("} else 1
+        node = replace(node, text=_words(box[rim:-rim]) or name, round=box[0] in "({")
     graph.nodes[name] = replace(node, kind=found["kind"]) if found["kind"] else node
     return name, found.end()
 

@@ -1,0 +1,60 @@
+"""Checks: those of a commit, and one run with its report and annotations."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.context import Hub
+from hub.pages.repository import address_in, frame
+from hub.pages.visit import REPO, Pages, Visit, go
+from hub.services import checks
+from hub.store import Row
+
+pages = Pages()
+RUN = "/{owner}/{repo}/runs/{check_run_id:\\d+}"
+RERUN = f"POST {REPO}/check-runs/{{check_run_id}}/rerequest"
+GOOD = frozenset({"success", "neutral", "skipped"})
+
+
+def rows_of(hub: Hub, repo: Row, sha: str) -> list[Row]:
+    """List the newest run of each check of a commit, and its statuses, in one form."""
+    runs = [checks.fill_run(hub, repo, row) for row in checks.latest(checks.runs_of(hub, repo, sha=sha))]
+    shown = [{**run, "state": run["conclusion"] or run["status"], "app_name": run["app"]["name"]} for run in runs]
+    _, reported = checks.statuses_of(hub, repo, sha)
+    return shown + [_status(row) for row in reported]
+
+
+def _status(row: Row) -> Row:
+    title, url = row["description"] or "", row["target_url"]
+    same = {"state": row["state"], "name": row["context"], "title": title, "details_url": url}
+    return {**same, "id": None, "app_name": "", "started_at": None, "completed_at": None, "annotations_count": 0}
+
+
+def verdict(rows: list[Row]) -> str:
+    """Sum checks up in one word: none, pending, failure or success."""
+    states = {row["state"] for row in rows}
+    if not states:
+        return "none"
+    if states & {"queued", "in_progress", "pending", "waiting", "requested"}:
+        return "pending"
+    return "success" if states <= GOOD else "failure"
+
+
+@pages.get(RUN)
+async def run(visit: Visit) -> web.StreamResponse:
+    repo = visit.allowed(f"GET {REPO}/check-runs/{{check_run_id}}")
+    row = await checks.load_run(visit.hub, repo, visit.number("check_run_id"))
+    return visit.page(
+        "check.html",
+        **frame(visit, repo, "pulls" if row["pulls"] else "code"),
+        run={**row, "state": row["conclusion"] or row["status"]},
+        annotations=checks.annotations_of(visit.hub, row["id"]),
+        others=rows_of(visit.hub, repo, row["head_sha"]),
+        may_rerun=visit.may(RERUN),
+    )
+
+
+@pages.post(RUN + "/rerequest")
+async def rerequest(visit: Visit) -> web.StreamResponse:
+    await visit.rest(RERUN, {})
+    return go(f"{address_in(visit)}/runs/{visit.number('check_run_id')}")

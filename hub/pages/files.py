@@ -1,0 +1,48 @@
+"""The files of a pull request, line by line, and comments on lines."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub.pages import patch
+from hub.pages.pulls import PULL, load
+from hub.pages.repository import address_in
+from hub.pages.visit import REPO, Pages, Visit, go
+from hub.services import pull_rows, reviews
+from hub.store import Row
+
+pages = Pages()
+COMMENT = f"POST {REPO}/pulls/{{pull_number}}/comments"
+
+
+@pages.get(PULL + "/files")
+async def changed(visit: Visit) -> web.StreamResponse:
+    """Show the diff; with `path`, `side` and `line` in the address there is a form under that line."""
+    repo, pull, shared = await load(visit, "files")
+    query = visit.request.query
+    asked = (query.get("path", ""), query.get("side", ""), query.get("line", ""))
+    return visit.page(
+        "pull_files.html",
+        **shared,
+        files=patch.files(await pull_rows.changes(visit.hub, repo, pull)),
+        threads=_threads(reviews.comments(visit.hub, repo, pull)),
+        asked=asked if visit.may(COMMENT) else None,
+        may_comment=visit.may(COMMENT),
+    )
+
+
+def _threads(rows: list[Row]) -> dict[tuple[str, str, int], list[Row]]:
+    """Sort comments by the line that they are about; those on a whole file stand at line 0."""
+    threads: dict[tuple[str, str, int], list[Row]] = {}
+    for row in rows:
+        threads.setdefault((row["path"], row["side"], row["line"] or 0), []).append(row)
+    return threads
+
+
+@pages.post(PULL + "/files")
+async def comment(visit: Visit) -> web.StreamResponse:
+    line = visit.field("line")
+    data = {name: visit.field(name) for name in ("body", "path", "side", "commit_id")}
+    number = int(line) if line.isdecimal() and len(line) < 9 else 0
+    reply = await visit.rest(COMMENT, {**data, "line": number})
+    return go(f"{address_in(visit)}/pull/{visit.number('pull_number')}/files#discussion_r{reply.data['id']}")

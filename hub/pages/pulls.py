@@ -1,0 +1,109 @@
+"""Pull requests: the list, and one with its conversation, commits, checks, review and merge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from hub.errors import ApiError
+from hub.pages.checks import rows_of, verdict
+from hub.pages.issues import comments_of, list_of, powers
+from hub.pages.repository import address_in, frame
+from hub.pages.visit import REPO, Pages, Visit, go
+from hub.services import issue_rows, pull_rows, reviews
+from hub.services.merging import METHODS
+from hub.store import Row
+
+pages = Pages()
+PULL = "/{owner}/{repo}/pull/{pull_number:\\d+}"
+MERGE = f"PUT {REPO}/pulls/{{pull_number}}/merge"
+REVIEW = f"POST {REPO}/pulls/{{pull_number}}/reviews"
+METHOD_WORDS = {
+    "merge": "Create a merge commit",
+    "squash": "Squash into one commit",
+    "rebase": "Rebase onto the base",
+}
+
+
+@pages.get("/{owner}/{repo}/pulls")
+async def listed(visit: Visit) -> web.StreamResponse:
+    return list_of(visit, visit.allowed(f"GET {REPO}/pulls"), "pulls")
+
+
+async def load(visit: Visit, section: str) -> tuple[Row, Row, dict[str, Any]]:
+    """Fetch the pull request of a visit, and what all its pages show of it."""
+    repo = visit.allowed(f"GET {REPO}/pulls/{{pull_number}}")
+    pull = await pull_rows.load(visit.hub, repo, visit.number("pull_number"))
+    checks = rows_of(visit.hub, repo, pull["head_sha"])
+    shared = {**frame(visit, repo, "pulls"), "pull": pull, "issue": pull["issue"], "section": section}
+    return repo, pull, {**shared, "checks": checks, "verdict": verdict(checks)}
+
+
+@pages.get(PULL)
+async def conversation(visit: Visit) -> web.StreamResponse:
+    repo = visit.allowed(f"GET {REPO}/pulls/{{pull_number}}")
+    number = visit.number("pull_number")
+    if not issue_rows.load(visit.hub, repo, number)["pull"]:
+        return go(f"{address_in(visit)}/issues/{number}")
+    repo, pull, shared = await load(visit, "conversation")
+    issue = pull["issue"]
+    mine = visit.account is not None and visit.account["id"] == issue["user_id"]
+    methods = {name: METHOD_WORDS[name] for name, (setting, _) in METHODS.items() if repo[setting]}
+    return visit.page(
+        "pull.html",
+        **shared,
+        **powers(visit, repo, issue),
+        events=_events(visit, repo, pull),
+        commits=await pull_rows.commits(visit.hub, repo, pull),
+        methods=methods,
+        mine=mine,
+        may_merge=visit.may(MERGE),
+        may_review=visit.may(REVIEW),
+    )
+
+
+def _events(visit: Visit, repo: Row, pull: Row) -> list[Row]:
+    """Put comments and reviews in the order in which they came."""
+    spoken = [
+        {"kind": "comment", "at": row["created_at"], "row": row} for row in comments_of(visit, repo, pull["issue"])
+    ]
+    lines: dict[int, list[Row]] = {}
+    for row in reviews.comments(visit.hub, repo, pull):
+        lines.setdefault(row["review_id"], []).append(row)
+    for row in reviews.listed(visit.hub, repo, pull):
+        if row["state"] != "PENDING":
+            spoken.append({"kind": "review", "at": row["submitted_at"], "row": row, "lines": lines.get(row["id"], [])})
+    return sorted(spoken, key=lambda one: str(one["at"]))
+
+
+@pages.get(PULL + "/commits")
+async def commits(visit: Visit) -> web.StreamResponse:
+    repo, pull, shared = await load(visit, "commits")
+    found = await pull_rows.commits(visit.hub, repo, pull)
+    return visit.page("pull_commits.html", **shared, commits=found)
+
+
+@pages.get(PULL + "/checks")
+async def checks_of(visit: Visit) -> web.StreamResponse:
+    _, _, shared = await load(visit, "checks")
+    return visit.page("pull_checks.html", **shared)
+
+
+@pages.post(PULL + "/reviews")
+async def review(visit: Visit) -> web.StreamResponse:
+    data = {"event": visit.field("event"), "body": visit.field("body"), "commit_id": visit.field("commit_id")}
+    reply = await visit.rest(REVIEW, data)
+    return _back(visit, f"#pullrequestreview-{reply.data['id']}")
+
+
+@pages.post(PULL + "/merge")
+async def merge(visit: Visit) -> web.StreamResponse:
+    if not visit.field("sha"):
+        raise ApiError(422, "The form doesn't say which commit is to be merged. Reload the page and try again.")
+    await visit.rest(MERGE, {"merge_method": visit.field("method"), "sha": visit.field("sha")})
+    return _back(visit, "#merge")
+
+
+def _back(visit: Visit, anchor: str) -> web.Response:
+    return go(f"{address_in(visit)}/pull/{visit.number('pull_number')}{anchor}")
