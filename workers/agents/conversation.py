@@ -8,7 +8,7 @@ from workers.agents.actions import PUT_CODE
 from workers.agents.translate import IN_TEXT
 from workers.llm.fitting import clip
 from workers.llm.ledger import size_of
-from workers.llm.models import Protocol
+from workers.llm.specs import Protocol
 
 TO_CODE = "I write the code."
 LEFT_OUT = "[left out to save room; do it again if you need it]"

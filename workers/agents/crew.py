@@ -11,6 +11,7 @@ from app.domain.roles import AgentRole, Role
 from workers.agents.limits import Limits
 from workers.agents.roster import roster
 from workers.agents.tools import Toolbox
+from workers.agents.work import Work
 from workers.llm.models import Models
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class RoleAgent:
         """Change the worktree until done or out of limits."""
         # Loading takes seconds, in which the worker's heartbeat has to go on.
         loop = await asyncio.to_thread(import_module, "workers.agents.loop")
-        work = loop.Work(
+        work = Work(
             call=call,
             journal=journal,
             worktree=worktree,

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from langchain.agents import create_agent
@@ -20,91 +20,20 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.runtime import Runtime
 
-from app.domain.ports import Call, Entry, EntryKind, Journal, Prompt, WorkEnd, WorkResult, Worktree
+from app.domain.ports import Entry, EntryKind, Prompt, WorkEnd, WorkResult
 from app.domain.roles import Role, Tool
 from workers.agents.actions import FORMS, PUT_CODE, action_schema, check_arguments
 from workers.agents.conversation import fit_into, plain_text, say_last
 from workers.agents.guard import Refused
-from workers.agents.limits import Limits
 from workers.agents.prompts import protocol_words, reminder
-from workers.agents.tools import Outcome, Toolbox
+from workers.agents.tools import Outcome
 from workers.agents.translate import IN_TEXT, Reading, read
+from workers.agents.work import Unreplayable, Work
 from workers.llm.ledger import Answer, ContextTooLong, Ledger, Question, as_answer, size_of
 from workers.llm.manner import Manner
-from workers.llm.models import Model, Protocol
+from workers.llm.specs import Protocol
 
 BYTES_PER_TOKEN = 3  # of code, cautiously
-OPENING = "start"
-
-
-class Unreplayable(Exception):
-    """The journal doesn't fit what this version of the loop does; a new visit starts afresh."""
-
-
-@dataclass
-class Work:
-    """One visit of an agent to a worktree: who, where, and how far it got."""
-
-    call: Call
-    journal: Journal
-    worktree: Worktree
-    toolbox: Toolbox
-    role: Role
-    model: Model
-    limits: Limits
-    recorded: list[Entry] = field(default_factory=list)
-    position: int = 0  # of the next entry
-    last_patch: bytes = b""
-    steps: int = 0
-    tokens: int = 0
-    seconds: float = 0.0  # of model and tools, those replayed included
-    bad: int = 0  # unusable answers in a row
-    changed: bool = False  # some action touched files
-    end: WorkEnd | None = None
-    summary: str = ""
-
-    async def open(self) -> None:
-        """Read the journal and put the tree into the state that its last entry left."""
-        self.recorded = await self.journal.read(self.call.scope)
-        patches = [entry.patch for entry in self.recorded if entry.patch is not None]
-        if patches:
-            self.last_patch = patches[-1]
-            await self.worktree.restore(self.last_patch)
-            self.position = 1
-            return
-        self.last_patch = await self.worktree.patch()
-        await self.record(Entry(EntryKind.tool, {"name": OPENING}, self.last_patch))
-
-    def replayed(self, kind: EntryKind) -> Entry | None:
-        """Return the next entry if it is recorded already."""
-        if self.position >= len(self.recorded):
-            return None
-        entry = self.recorded[self.position]
-        if entry.kind is not kind:
-            raise Unreplayable
-        self.position += 1
-        self.seconds += float(entry.content.get("seconds", 0.0))
-        return entry
-
-    async def record(self, entry: Entry) -> None:
-        """Append an entry at the next position."""
-        await self.journal.append(self.call.scope, self.position, entry)
-        self.position += 1
-
-    def finish(self, end: WorkEnd, summary: str) -> None:
-        """Remember how the work ended; the first end counts."""
-        if self.end is None:
-            self.end, self.summary = end, summary
-
-    def over_limit(self) -> str:
-        """Say which limit is used up, empty when none is."""
-        if self.steps >= self.limits.steps:
-            return f"{self.limits.steps} steps were not enough."
-        if self.tokens >= self.limits.tokens:
-            return f"{self.limits.tokens} tokens were not enough."
-        if self.seconds >= self.limits.seconds:
-            return f"{self.limits.seconds:.0f} seconds were not enough."
-        return ""
 
 
 # ruff: noqa: ARG002 - the hooks' signatures are LangChain's
@@ -376,6 +305,7 @@ async def work_on(work: Work, ledger: Ledger, prompt: Prompt) -> WorkResult:
     try:
         await work.open()
         recorder = Recorder(work, ledger)
+        # Without `False` the loop would take over the saver of the graph that it runs in: a second record.
         agent = create_agent(
             chat, tools=_tools(work.role), system_prompt=prompt.system, middleware=[recorder], checkpointer=False
         )

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from app.domain.ports import Prompt, Step
 from app.domain.roles import AgentRole, Role, Tool
-from workers.llm.models import Protocol
+from workers.llm.specs import Protocol
 
 LANGUAGES = {"py": "python", "pyi": "python", "js": "javascript", "ts": "typescript", "yml": "yaml", "md": "markdown"}
 COMMENTS = {

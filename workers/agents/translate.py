@@ -11,7 +11,7 @@ from app.domain.roles import Tool
 from app.errors import BadAnswer
 from workers.agents.actions import FORMS, PUT_CODE, known_name
 from workers.llm.answers import Block, code_blocks, is_cut_off, is_diff, json_values, parse_json, without_thoughts
-from workers.llm.models import Protocol
+from workers.llm.specs import Protocol
 
 MAX_ACTIONS = 20  # of one answer
 IN_TEXT = "aurora_in_text"  # marks an answer whose actions were read out of its text

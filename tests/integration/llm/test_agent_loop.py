@@ -3,6 +3,9 @@
 import asyncio
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.graph import StateGraph
 
 from app.domain.ports import Entry, EntryKind, Prompt, WorkEnd
 from app.domain.roles import AgentRole
@@ -293,3 +296,20 @@ async def test_a_task_longer_than_the_model_reads_is_shortened_as_the_last_resor
     result = await agents("files").of(AgentRole.backend).work(call, journal, prompt, tree, bench)
     assert result.end is WorkEnd.done
     assert len(server.requests[4]["messages"][1]["content"]) < 10_000
+
+
+async def test_inside_a_graph_with_saved_state_the_loop_saves_none_of_its_own(
+    agents, server, saying, call, journal, tree, bench
+):
+    server.answers = [saying.said(f"```python\n# src/sums.py\n{FIXED}```")]
+    crew = agents("files")
+
+    async def generate(_):
+        return {"end": (await work(crew, call, journal, tree, bench)).end}
+
+    saver = InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=[WorkEnd]))
+    graph = StateGraph(dict).add_node(generate).set_entry_point("generate").compile(checkpointer=saver)
+    config = {"configurable": {"thread_id": "1"}}
+    await graph.ainvoke({}, config)
+    spaces = {saved.config["configurable"]["checkpoint_ns"] async for saved in saver.alist(None)}
+    assert spaces == {""}

@@ -13,7 +13,7 @@ from workers.agents.actions import PUT_CODE, check_arguments
 from workers.agents.guard import Refused
 from workers.agents.splice import splice
 from workers.agents.translate import read
-from workers.llm.models import Protocol
+from workers.llm.specs import Protocol
 
 PIECES = [
     "```", "```python\n", "```json\n", "~~~", "# src/a.py\n", "**a.py**\n", "FILE: a.py\n", "def f():\n    return 1\n",

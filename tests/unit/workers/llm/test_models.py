@@ -8,7 +8,8 @@ from app.domain.budget import FREE, Price
 from app.domain.roles import Tier
 from app.errors import ModelError
 from workers.llm.manner import Form, Manner, next_manner
-from workers.llm.models import Models, Protocol, known_models, parse_prices, specify
+from workers.llm.models import Models
+from workers.llm.specs import Protocol, known_models, parse_prices, specify
 
 
 def test_every_row_of_the_table_has_a_price():
