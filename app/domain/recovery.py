@@ -79,12 +79,23 @@ def backoff(retry: int, jitter: float, retry_after: float | None = None) -> floa
     return max(ceiling * (0.5 + jitter / 2), retry_after or 0.0)
 
 
-def decide(error: AgentError, attempt: int, max_attempts: int, jitter: float, *, transient: bool) -> Decision:
-    """Choose what follows `error` in the 1-based `attempt`; pure."""
+def decide(
+    error: AgentError,
+    attempt: int,
+    max_attempts: int,
+    jitter: float,
+    *,
+    transient: bool,
+    retry_after: float | None = None,
+) -> Decision:
+    """Choose what follows `error` in the 1-based `attempt`; pure.
+
+    `retry_after` is in seconds, where the other side named it.
+    """
+    if transient and error.retry_count < error.max_retries:
+        return Retry(backoff(error.retry_count, jitter, retry_after))
     if transient:
-        return (
-            Retry(backoff(error.retry_count, jitter)) if error.retry_count < error.max_retries else Escalate()
-        )
+        return Escalate()
     if error.error_type in ESCALATED:
         return Escalate()
     if attempt < max_attempts:

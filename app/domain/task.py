@@ -1,15 +1,18 @@
 """Tasks: units of work for one agent, and the graph that orders them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from app.domain.roles import AgentRole
+
+WILD = re.compile(r"[*?]|\[[^]]*\]")  # what fnmatch doesn't take literally
 
 
 class TaskStatus(StrEnum):
@@ -90,8 +93,34 @@ def footprints_meet(one: Iterable[str], other: Iterable[str]) -> bool:
 
 
 def _paths_meet(a: str, b: str) -> bool:
-    a, b = a.removeprefix("./").rstrip("/"), b.removeprefix("./").rstrip("/")
-    return a == b or fnmatch(a, b) or fnmatch(b, a) or a.startswith(f"{b}/") or b.startswith(f"{a}/")
+    a, b = _plain(a), _plain(b)
+    if not a or not b or a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/"):
+        return True
+    return any(_globs_meet(one, other) for one in _reach(a) for other in _reach(b))
+
+
+def _plain(path: str) -> str:
+    """Return the one way of writing a path; the repository's root is empty."""
+    return "/".join(part for part in path.split("/") if part not in {"", "."})
+
+
+def _reach(path: str) -> tuple[str, ...]:
+    """Return a path, and what is below it where it may be a directory."""
+    return (path,) if "." in path.rpartition("/")[2] or WILD.search(path) else (path, f"{path}/*")
+
+
+def _globs_meet(a: str, b: str) -> bool:
+    """Tell whether a path may match both; of two globs only what is literal at both ends is compared."""
+    if not WILD.search(a) or not WILD.search(b):
+        return fnmatchcase(a, b) or fnmatchcase(b, a)
+    (head, tail), (other_head, other_tail) = _ends(a), _ends(b)
+    heads = head.startswith(other_head) or other_head.startswith(head)
+    return heads and (tail.endswith(other_tail) or other_tail.endswith(tail))
+
+
+def _ends(glob: str) -> tuple[str, str]:
+    parts = WILD.split(glob)
+    return parts[0], parts[-1]
 
 
 def topological_order(dependencies: Mapping[str, Sequence[str]]) -> list[str]:
@@ -119,15 +148,14 @@ def serialise_overlaps(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
 
     Of two such tasks the one that comes first in the order (dependencies, then priority) goes first.
     """
-    order = topological_order({node.key: node.dependencies for node in nodes})
+    by_priority = sorted(nodes, key=lambda node: -node.priority)
+    order = topological_order({node.key: node.dependencies for node in by_priority})
     rank = {key: position for position, key in enumerate(order)}
     by_turn = sorted(nodes, key=lambda node: rank[node.key])
     result = {node.key: node.dependencies for node in nodes}
     behind: dict[str, set[str]] = {}
     for position, node in enumerate(by_turn):
-        before = (
-            set().union(*({need} | behind[need] for need in result[node.key])) if result[node.key] else set()
-        )
+        before = set().union(*({need} | behind[need] for need in result[node.key])) if result[node.key] else set()
         for earlier in by_turn[:position]:
             if earlier.key not in before and footprints_meet(earlier.footprint, node.footprint):
                 result[node.key] = (*result[node.key], earlier.key)
