@@ -36,48 +36,84 @@ class Settings(BaseSettings):
     """The environment, validated; a name in lower case here is `AURORA_` and upper case there."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,  # docs/reference.md is made of them
     )
 
     # Models
-    model: str | None = None  # provider:model
+    model: str | None = None
+    """The language model as `provider:model`, for all roles whose tier names no other."""
     model_planner: str | None = None
+    """The model of the tier `planner`: reading issues, planning."""
     model_coder: str | None = None
+    """The model of the tier `coder`: changing code."""
     model_reviewer: str | None = None
+    """The model of the tier `reviewer`: reading the whole change."""
     model_prices: str = ""  # read where models are made
+    """Prices and other knowledge of models: a JSON object, or the path of a JSON or TOML file with one. See Models."""
 
     # Policy
-    merge: MergePolicy | None = None  # goes before what a repository says
-    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0  # US dollars per project
-    task_slots: Annotated[int, Field(ge=1, le=256)] = 8  # tasks that one worker runs at a time
+    merge: MergePolicy | None = None
+    """Goes before what repositories say of `merge`: `auto`, `on-approval` or `never`."""
+    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
+    """The most US dollars that a project may cost; a repository can only lower it."""
+    task_slots: Annotated[int, Field(ge=1, le=256)] = 8
+    """How many tasks one worker runs at a time."""
     task_branches: TaskBranches = TaskBranches.pushed
+    """Whether branches of single tasks are `pushed` before they are integrated, or stay `local` until then, which
+    needs all workers on one machine with one data directory."""
     trigger_label: str = "aurora"
-    repositories: Names = ()  # OWNER/NAME or OWNER/*; empty: wherever the app is installed
-    allowed_bots: Names = ()  # logins such as renovate[bot] whose labels count
-    paused: bool = False  # begin nothing new
+    """The label that starts a run."""
+    repositories: Names = ()
+    """The only repositories to work in, `OWNER/NAME` or `OWNER/*`; empty: wherever the app is installed."""
+    allowed_bots: Names = ()
+    """Logins of bots whose labels and comments count, such as `renovate[bot]`."""
+    paused: bool = False
+    """Begin nothing new: issues labelled meanwhile have to be labelled again. What has begun goes on."""
     sandbox: str = "auto"
+    """How commands are confined: `auto`, `bubblewrap`, `container` or `none` (none is run)."""
     setup_network: SetupNetwork = SetupNetwork.allow
+    """Whether installing a repository's declared dependencies may use the network: `allow` or `never`."""
 
     # Stores
     database_url: SecretStr | None = None
+    """PostgreSQL: `postgresql://USER:PASSWORD@HOST/NAME`. `demo`, `run` and `local` start their own without it."""
     redis_url: SecretStr | None = None
+    """The queue's Redis: `redis://HOST:6379/0`. `demo`, `run` and `local` start their own without it."""
     memory_redis_url: SecretStr | None = None
+    """Set aside for short-term memory; nothing reads it yet."""
     data_dir: Path = Path(".aurora")
+    """Where a process keeps mirrors, worktrees and environments."""
 
     # Web
     host: str = "127.0.0.1"
+    """The address that the web server listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """The port that the web server listens on; 0 takes a free one."""
     public_url: str | None = None
+    """The web server's address as people reach it, for links in comments."""
     api_token: SecretStr | None = None
+    """What programs send as `Authorization: Bearer …` to read `/projects`; without it nobody can."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
     # GitHub
     github_app_id: Annotated[int, Field(gt=0)] | None = None
+    """The number on the app's page at GitHub."""
     github_private_key: SecretStr | None = None
+    """The app's private key in PEM, line feeds as they are or written `\\n`."""
     github_private_key_file: Path | None = None
+    """The path of the app's private key, instead of the key itself."""
     github_webhook_secret: SecretStr | None = None
+    """What GitHub signs webhooks with."""
     github_api_url: str = "https://api.github.com"
+    """GitHub's REST API; on GitHub Enterprise Server `https://HOST/api/v3`."""
     github_web_url: str = "https://github.com"
+    """GitHub's pages; on GitHub Enterprise Server `https://HOST`."""
 
     @field_validator("repositories", "allowed_bots", mode="before")
     @classmethod
