@@ -1,5 +1,7 @@
 """A plan: the tasks into which a model cuts the requirements, before they have ids and branches."""
 
+import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,7 +11,14 @@ from app.domain.requirements import Line
 from app.domain.task import Node, PlanError, topological_order
 
 Key = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
-Path = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+LINES = re.compile(r":\d+(-\d+)?$")  # that some models write behind a path
+
+
+def _path(value: object) -> object:
+    return LINES.sub("", value.strip()).removeprefix("./") if isinstance(value, str) else value
+
+
+Path = Annotated[str, BeforeValidator(_path), StringConstraints(min_length=1, max_length=300)]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=8_000)]
 
 
@@ -69,3 +78,35 @@ def check_plan(plan: Plan, requirements: tuple[str, ...]) -> None:
         raise PlanError(f"The issue has no such requirements: {', '.join(strangers)}.")
     if len(plan.tasks) > 1 and (missing := [name for name in requirements if name not in named]):
         raise PlanError(f"No task meets these requirements: {', '.join(missing)}.")
+
+
+def join_overlapping(plan: Plan) -> Plan:
+    """Make one task of tasks of one kind that name the very same files: they could only wait for each other.
+
+    A plan in which that would make a circle is returned as it is.
+    """
+    groups: dict[tuple[Kind, frozenset[str]], list[PlannedTask]] = {}
+    for task in plan.tasks:
+        groups.setdefault((task.kind, frozenset(task.footprint)), []).append(task)
+    into = {task.key: group[0].key for group in groups.values() for task in group}
+    joined = Plan(tasks=tuple(_join(group, into) for group in groups.values()))
+    try:
+        topological_order({task.key: task.dependencies for task in joined.tasks})
+    except PlanError:
+        return plan
+    return joined
+
+
+def _join(group: list[PlannedTask], into: Mapping[str, str]) -> PlannedTask:
+    first = group[0]
+    needs = dict.fromkeys(into[key] for task in group for key in task.dependencies)
+    return first.model_copy(
+        update={
+            "title": "; ".join(task.title for task in group)[:500],
+            "description": "\n".join(task.description for task in group if task.description)[:8_000],
+            "dependencies": tuple(key for key in needs if key != first.key),
+            "footprint": tuple(dict.fromkeys(first.footprint)),
+            "priority": max(task.priority for task in group),
+            "requirements": tuple(dict.fromkeys(name for task in group for name in task.requirements)),
+        }
+    )

@@ -13,6 +13,7 @@ ELISION = re.compile(
     r"\b(?:code|methods?|functions?|file|class|same|unchanged|here|omitted)\b)",
     re.IGNORECASE | re.MULTILINE,
 )
+HEADS = ("#", '"', "'", "//", "/*")  # of a docstring, a licence, a line for the shell
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def _is_whole(old: str, before: Sequence[Piece], given: _Given) -> bool:
     new = "\n".join(given.lines)
     if given.methods or (ELISION.search(new) and not ELISION.search(old)):
         return False
+    if _first_line(old).startswith(HEADS) and not _first_line(new).startswith(HEADS):
+        return False  # models like to drop what a file says of itself at its top
     wanted, there = _names(before), _names(given.pieces)
     imports = any(piece.sort == "import" for piece in before)
     if wanted <= there:

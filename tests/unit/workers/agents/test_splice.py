@@ -64,6 +64,11 @@ def test_a_whole_file_may_take_something_out():
     assert "double(x)" not in splice(OLD, whole, "a.py")
 
 
+def test_a_whole_file_does_not_lose_what_the_file_says_of_itself():
+    whole = OLD.removeprefix('"""Shapes."""\n\n').replace("x + x", "2 * x")
+    assert splice(OLD, whole, "a.py") == OLD.replace("x + x", "2 * x")
+
+
 def test_a_new_function_and_import_go_where_they_belong():
     new = splice(
         OLD, "import re\n\n\ndef words(text):\n    return re.findall('x', text)\n\nprint(words('x'))\n", "a.py"
