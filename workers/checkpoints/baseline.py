@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from app.domain.ports import Clock, Clone
+from app.domain.sandbox import Mount, Outcome
 from workers.checkpoints import languages, lint, tests
 from workers.checkpoints.environment import Environment
 from workers.checkpoints.execution import Executor
@@ -13,7 +15,7 @@ from workers.checkpoints.observation import Observation, join
 from workers.checkpoints.runners import Runner
 from workers.checkpoints.snapshot import Snapshot
 from workers.checkpoints.store import Store, key
-from workers.checkpoints.tools import Tool, observe
+from workers.checkpoints.tools import CACHE, Tool, observe
 
 _PATIENCE = 3600.0  # seconds, for somebody else who takes the same baseline
 
@@ -35,7 +37,7 @@ class Baselines:
         name = key("tools", base.tree, environment.digest, [tool.argv for tool in chosen], there)
 
         async def run(root: Path) -> Observation:
-            return await self.run_tools(chosen, there, root, environment)
+            return await self.run_tools(chosen, there, root, environment, keep=True)
 
         return await self._once(name, clone, base, run)
 
@@ -69,25 +71,42 @@ class Baselines:
         return found
 
     async def run_tools(
-        self, chosen: Sequence[Tool], paths: Sequence[str], root: Path, environment: Environment
+        self,
+        chosen: Sequence[Tool],
+        paths: Sequence[str],
+        root: Path,
+        environment: Environment,
+        *,
+        keep: bool = False,
     ) -> Observation:
-        """Run tools over a checkout, those that want files only when there are any."""
+        """Run tools over a checkout, those that want files only when there are any; `keep` caches of the base."""
         seen = []
         for tool in chosen:
             wanted = tool.wants(paths)
             if tool.suffixes and not wanted:
                 continue
             started = self._clock()
-            outcome = await self._executor.run(
-                tool.command(wanted),
-                root,
-                environment,
-                seconds=tool.seconds,
-                writable=tool.own,
-                heavy=tool.seconds > 300,
-            )
+            outcome = await self._run_tool(tool, wanted, root, environment, keep=keep)
             seen.append(observe(tool, wanted, outcome, root, started, self._clock()))
         return join(seen) if seen else self.nothing()
+
+    async def _run_tool(
+        self, tool: Tool, wanted: Sequence[str], root: Path, environment: Environment, *, keep: bool
+    ) -> Outcome:
+        """Run one tool; one that keeps a cache gets a copy of what the base's run left, which alone is kept."""
+        run = partial(
+            self._executor.run,
+            root=root,
+            environment=environment,
+            seconds=tool.seconds,
+            writable=tool.own,
+            heavy=tool.seconds > 300,
+        )
+        if not tool.caches:
+            return await run(tool.command(wanted))
+        async with self._executor.cache(key("cache", tool.argv, environment.digest), keep=keep) as cache:
+            argv = [part.replace(CACHE, str(cache)) for part in tool.command(wanted)]
+            return await run(argv, mounts=(Mount(cache, writable=True, hidden=()),))
 
     def nothing(self) -> Observation:
         """Return an observation of nothing."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from workers.checkpoints.snapshot import Snapshot, is_requirements, json_object, toml
+from workers.checkpoints.snapshot import Snapshot, is_requirements, json_object, toml_table
 
 WANTED = ("test", "tests", "testing", "dev", "develop", "development", "ci")
 _PYTHON_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "Pipfile", "Pipfile.lock")
@@ -195,7 +195,7 @@ def _range(wanted: str) -> str:
 
 
 def _poetry_pins(snapshot: Snapshot) -> Iterator[str]:
-    packages = toml(snapshot.texts.get("poetry.lock", "")).get("package")
+    packages = toml_table(snapshot.texts.get("poetry.lock", "")).get("package")
     for package in packages if isinstance(packages, list) else ():
         if isinstance(package, dict) and "source" not in package:
             yield f"{package.get('name')}=={package.get('version')}"
@@ -210,7 +210,7 @@ def _pipfile(snapshot: Snapshot) -> Iterator[str]:
                     markers = f" ; {details['markers']}" if details.get("markers") else ""
                     yield f"{name}{details['version']}{markers}"
         return
-    declared = toml(snapshot.texts.get("Pipfile", ""))
+    declared = toml_table(snapshot.texts.get("Pipfile", ""))
     for section in ("packages", "dev-packages"):
         for name, wanted in (declared.get(section) or {}).items():
             if requirement := _poetry_requirement(name, wanted):

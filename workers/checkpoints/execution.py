@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -64,6 +64,19 @@ class Executor:
             yield path
         finally:
             await asyncio.to_thread(shutil.rmtree, path, True)
+
+    @asynccontextmanager
+    async def cache(self, name: str, *, keep: bool) -> AsyncIterator[Path]:
+        """Lend a copy of a cache; with `keep`, what the command leaves becomes the cache where there is none yet."""
+        kept = self._scratch.with_name("caches") / name
+        async with self.scratch() as path:
+            if kept.is_dir():
+                await asyncio.to_thread(shutil.copytree, kept, path, symlinks=True, dirs_exist_ok=True)
+            yield path
+            if keep and not kept.is_dir():
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(OSError):  # somebody else was first
+                    path.rename(kept)
 
 
 def _visible(tool: Path, environment: Environment) -> bool:

@@ -1,6 +1,7 @@
 """Builds the environment of a base commit: once per digest of what it declares, before any written code exists."""
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -47,9 +48,9 @@ class Environments:
         needs = declarations.read(snapshot, setup)
         if needs.nothing and not needs.wants_python:
             return Environment(digest="none", toolchains=_node())
-        if known := self._known.get(needs.digest):
-            return known
         home = self._home / needs.digest
+        if (known := self._known.get(needs.digest)) and _used(home):
+            return known
         if (found := _stored(home)) is None:
             async with locked(self._home / "locks" / f"{needs.digest}.lock", _PATIENCE):
                 found = _stored(home)
@@ -83,9 +84,19 @@ def _empty(home: Path) -> None:
 
 def _stored(home: Path) -> Environment | None:
     try:
-        return Environment.model_validate_json((home / _MARKER).read_text())
+        found = Environment.model_validate_json((home / _MARKER).read_text())
     except (FileNotFoundError, ValidationError):
         return None
+    return found if _used(home) else None
+
+
+def _used(home: Path) -> bool:
+    """Note the use of an environment for those who clean up; False when they have done so already."""
+    try:
+        os.utime(home / _MARKER)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _recent(failure: Path) -> str | None:

@@ -32,7 +32,7 @@ def edited(path: str, before: str, after: str) -> Iterator[str]:
     if _JUDGES.match(name):
         yield f"`{path}`"
     elif path == "pyproject.toml":
-        old, new = (_table(snapshot.toml(text), "tool") for text in (before, after))
+        old, new = (_table(snapshot.toml_table(text), "tool") for text in (before, after))
         yield from (f"`{path}` [tool.{tool}]" for tool in _TOOLS if old.get(tool) != new.get(tool))
     elif path in {"setup.cfg", "tox.ini"}:
         sections_before, sections_after = snapshot.ini(before), snapshot.ini(after)
@@ -59,7 +59,7 @@ def edits_tests(path: str, status: str) -> bool:
 def declares(path: str, before: str, after: str) -> bool:
     """Say whether a change of this file declares other dependencies, which are not installed for it."""
     if path == "pyproject.toml":
-        return _declared(snapshot.toml(before)) != _declared(snapshot.toml(after))
+        return _declared(snapshot.toml_table(before)) != _declared(snapshot.toml_table(after))
     if path == "package.json":
         old, new = snapshot.json_object(before), snapshot.json_object(after)
         return any(old.get(key) != new.get(key) for key in ("dependencies", "devDependencies"))

@@ -31,7 +31,7 @@ _NODE_REPORT = (
 _PYTHON_TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test|tests?)\.py$")
 _SCRIPT_TEST = re.compile(r"(^|[/.\-_])(test|tests|spec)\.[cm]?[jt]sx?$|(^|/)(__tests__|tests?)/.*\.[cm]?[jt]sx?$")
 _NO_SCRIPT = re.compile(r"no test specified")
-_NODE_TEST = re.compile(r"\bnode\s+(?P<options>(?:--?[\w./=:-]+\s+)*)--test\b(?!-)")
+_NODE_TEST = re.compile(r"\bnode\s+(?P<options>[^|&;]*?)--test\b(?!-)")
 
 Reader = Callable[[bytes, Path], tuple[TestCase, ...]]
 

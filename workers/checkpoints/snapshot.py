@@ -2,7 +2,6 @@
 
 import configparser
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from app.domain.ports import Clone
-from workers.checkpoints import languages
+from workers.checkpoints import languages, toml
 
 CONFIGURATION = (
     "pyproject.toml",
@@ -51,7 +50,7 @@ class Snapshot:
     @cached_property
     def pyproject(self) -> dict[str, Any]:
         """`pyproject.toml`, empty when there is none or it isn't valid."""
-        return toml(self.texts.get("pyproject.toml", ""))
+        return toml_table(self.texts.get("pyproject.toml", ""))
 
     @cached_property
     def package(self) -> dict[str, Any]:
@@ -123,10 +122,10 @@ _KINDS = {
 }
 
 
-def toml(text: str) -> dict[str, Any]:
+def toml_table(text: str) -> dict[str, Any]:
     """Parse TOML; what can't be parsed configures nothing."""
     try:
-        return tomllib.loads(text)
+        return toml.parse(text)
     except (ValueError, RecursionError):
         return {}
 

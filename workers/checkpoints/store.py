@@ -4,18 +4,27 @@ import hashlib
 import json
 import os
 from collections import OrderedDict
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 M = TypeVar("M", bound=BaseModel)
+_FORM = "1"  # of entries and of how they are judged
 _IN_MEMORY = 500  # entries
 
 
 def key(*parts: object) -> str:
     """Name an entry after all that it depends on."""
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:40]
+    return hashlib.sha256(json.dumps((_judges(), *parts), default=str).encode()).hexdigest()[:40]
+
+
+@cache
+def _judges() -> tuple[str, ...]:
+    """Name what judges besides the repository's own tools: a newer one judges again."""
+    return (_FORM, version("ruff"), version("ty"))
 
 
 class Store:

@@ -1,13 +1,14 @@
 """Brings the four checkpoints together: where a workbench comes from, and what it keeps of a base commit."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 from app.domain.ports import Clock, Clone, Worktree
 from app.domain.repository_settings import CommandSettings
 from app.domain.sandbox import Sandbox
 from app.errors import EnvironmentFailed, SandboxUnavailable
-from workers.checkpoints import lint, runners
+from workers.checkpoints import lint, retention, runners, types
 from workers.checkpoints.baseline import Baselines
 from workers.checkpoints.bench import Bench
 from workers.checkpoints.equipment import Equipment
@@ -21,10 +22,14 @@ class Checkers:
 
     def __init__(self, sandbox: Sandbox, data_dir: Path, clock: Clock, network_allowed: bool = True) -> None:
         """Keep environments and results under `data_dir`; `network_allowed` is for installing dependencies only."""
-        home = data_dir.resolve()
+        self._home = home = data_dir.resolve()
         executor, store = Executor(sandbox, home / "scratch"), Store(home / "results")
         environments = Environments(sandbox, home / "environments", network_allowed=network_allowed)
         self._equipment = Equipment(executor, store, environments, Baselines(executor, store, clock), clock)
+
+    async def prune(self, keep: timedelta) -> int:
+        """Remove results and environments that weren't used for so long; return how many."""
+        return await asyncio.to_thread(retention.prune, self._home, keep)
 
     async def prepare(self, clone: Clone, base: str, commands: CommandSettings, setup: str | None) -> None:
         """Install the environment that `base` declares and take its baseline, ahead of the first bench.
@@ -35,7 +40,9 @@ class Checkers:
         known = await has.snapshot(clone, base)
         try:
             environment = await has.environments.of(clone, known, setup)
+            slow = [tool for tool in types.choose(known, environment, commands) if tool.caches]
             await asyncio.gather(
+                *(baselines.tools(clone, known, environment, [tool], ()) for tool in slow),
                 baselines.tests(clone, known, environment, runners.choose(known, environment, commands, ())),
                 baselines.unformatted(clone, known, environment, lint.formatters(known, environment, commands)),
             )

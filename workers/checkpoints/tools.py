@@ -12,6 +12,7 @@ from workers.checkpoints import languages
 from workers.checkpoints.observation import Observation, tail
 from workers.checkpoints.reports import lines, records
 
+CACHE = "{cache}"
 Reader = Callable[[str, Path], tuple[Finding, ...]]
 
 
@@ -26,6 +27,7 @@ class Tool:
     found: frozenset[int] = frozenset({1})
     own: bool = False  # a command of the repository's own, whose output has any form
     seconds: float = 300
+    caches: bool = False  # `{cache}` in the command is a directory that makes the next run quicker
 
     def wants(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Select the files to name in the command."""
@@ -39,7 +41,7 @@ class Tool:
         """Return the command as a person would type it."""
         if self.own:
             return self.argv[-1]
-        names = [Path(self.argv[0]).name, *self.argv[1:]]
+        names = [Path(self.argv[0]).name, *(part for part in self.argv[1:] if CACHE not in part)]
         more = [*paths] if len(paths) <= 3 else [*paths[:2], f"… {len(paths) - 2} more"]
         return " ".join(shlex.quote(part) if "…" not in part else part for part in [*names, *more])
 

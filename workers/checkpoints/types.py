@@ -14,7 +14,7 @@ from workers.checkpoints.environment import Environment
 from workers.checkpoints.execution import read_report
 from workers.checkpoints.reports import lines, records
 from workers.checkpoints.snapshot import Snapshot
-from workers.checkpoints.tools import Tool, custom
+from workers.checkpoints.tools import CACHE, Tool, custom
 
 TY = Path(sys.prefix) / "bin" / "ty"
 _WHOLE = 300  # files; about as many as are checked within a few seconds
@@ -78,12 +78,12 @@ def _mypy_configured(snapshot: Snapshot) -> bool:
 
 def _mypy(program: Path, snapshot: Snapshot) -> Tool:
     argv = [str(program), "--no-color-output", "--no-error-summary", "--hide-error-context", "--no-pretty"]
-    argv += ["--show-error-codes", "--no-incremental", "--cache-dir=/dev/null"]
+    argv += ["--show-error-codes", f"--cache-dir={CACHE}"]
     table = snapshot.tool("mypy") or {}
     sections = [*(snapshot.section(path, "mypy") or {} for path in (*_MYPY_FILES, "setup.cfg")), table]
     if not any(key in section for section in sections for key in ("files", "packages", "modules")):
         argv.append(".")
-    return Tool("mypy", tuple(argv), lines.mypy, seconds=600)
+    return Tool("mypy", tuple(argv), lines.mypy, seconds=600, caches=True)
 
 
 def _pyright_configured(snapshot: Snapshot) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -108,3 +109,12 @@ def bay(tmp_path: Path, checkers: Checkers) -> Open:
             yield opened
 
     return open_bay
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skip where nothing can be installed: no registry answers."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    argv = [uv, "pip", "install", "--dry-run", "--quiet", "--target", str(tmp_path_factory.mktemp("dry")), "iniconfig"]
+    if subprocess.run(argv, capture_output=True, timeout=60, check=False).returncode != 0:
+        pytest.skip("no package registry answers here")
