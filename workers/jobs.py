@@ -76,8 +76,11 @@ class Jobs:
             why = cancelled_by(messages)
             if why and project.phase is not Phase.done:
                 project = await context.move(project, Phase.cancel, reason=why)
-            if project.phase is not Phase.done:
+            if project.phase is Phase.done:
+                context.announce(project)  # the last word may have been lost
+            else:
                 await maestro.run(context, project.phase)
+            await context.flush()
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary of a job

@@ -304,9 +304,7 @@ class Checkers(Protocol):
         """Install the environment that `base` declares and take its baseline, ahead of the first bench."""
         ...
 
-    def bench(
-        self, clone: Clone, worktree: Worktree, commands: CommandSettings, setup: str | None
-    ) -> Workbench: ...
+    def bench(self, clone: Clone, worktree: Worktree, commands: CommandSettings, setup: str | None) -> Workbench: ...
 
 
 # --- models -----------------------------------------------------------------------------------------

@@ -83,6 +83,7 @@ class Project(BaseModel):
     issue_number: int
     run: int
     title: str
+    request: str = ""  # the issue's text, and what people with write permission said below it
     requested_by: str  # login of the person who labelled the issue
     status: ProjectStatus
     phase: Phase

@@ -26,10 +26,11 @@ from app.domain.ports import (
     Step,
     Thinker,
 )
-from app.domain.project import Phase, Project
+from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.repository_settings import MergePolicy
 from app.domain.roles import AgentRole
 from app.domain.task import Task
+from app.errors import NotFound
 from app.github import render
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,9 @@ class Context:
     clock: Clock
     policy: Policy
     background: set[asyncio.Task[None]] = field(default_factory=set)
-    _announced: str = ""
+    _latest: Project | None = None  # to be announced
+    _announcer: asyncio.Task[None] | None = None
+    _shown_label: str | None = ""
 
     async def clone(self, project: Project) -> Clone:
         """Return the repository's mirror."""
@@ -82,10 +85,12 @@ class Context:
         self.background.add(asyncio.create_task(work))
 
     async def close(self) -> None:
-        """Finish what was begun ahead; what is wrong with it shows where it is needed."""
+        """Finish what was begun; what is wrong with it shows where it is needed."""
+        if self._announcer is not None:
+            self.background.add(self._announcer)
         for error in await asyncio.gather(*self.background, return_exceptions=True):
             if isinstance(error, BaseException):
-                log.info("preparing ahead failed", extra={"why": str(error)})
+                log.info("background work failed", extra={"why": str(error)})
 
     def url(self, project: Project) -> str:
         """Return the address of the repository's page."""
@@ -101,16 +106,40 @@ class Context:
         await self.records.write(moved, *facts)
         return moved
 
-    async def announce(self, project: Project) -> None:
-        """Bring the progress comment up to date: one comment per project, edited in place."""
-        tasks = await self.records.tasks()
-        body = render.progress(project, tasks, self.clock(), repository_url=self.url(project))
-        if body == self._announced:
-            return
-        comment, written = await self.comment_once(project, "progress", "", body)
-        if not written:
-            await self.forge.edit_comment(comment, body)
-        self._announced = body
+    def announce(self, project: Project) -> None:
+        """Bring progress comment and label up to date soon; what is overtaken meanwhile isn't shown."""
+        self._latest = project
+        if self._announcer is None or self._announcer.done():
+            self._announcer = asyncio.create_task(self._announce_latest())
+
+    async def flush(self) -> None:
+        """Wait until everything announced is shown; raises `Transient` or `ForgeError` when it can't be."""
+        if self._announcer is not None:
+            try:
+                await self._announcer
+            except NotFound:
+                log.info("the issue is gone, so nobody is told")
+
+    async def _announce_latest(self) -> None:
+        while (project := self._latest) is not None:
+            self._latest = None
+            await self._label(project)
+            tasks = await self.records.tasks()
+            body = render.progress(project, tasks, self.clock(), repository_url=self.url(project))
+            comment, written = await self.comment_once(project, "progress", "", body)
+            if not written:
+                await self.forge.edit_comment(comment, body)
+
+    async def _label(self, project: Project) -> None:
+        """Leave exactly one of the labels that describe a run on the issue."""
+        labels = project.settings.labels
+        wanted = state_label(project)
+        if wanted != self._shown_label:
+            others = {labels.working, labels.waiting, labels.done, labels.escalated} - {wanted}
+            present = set((await self.forge.issue(project.issue_number)).labels)
+            add = [wanted] if wanted and wanted not in present else []
+            await self.forge.change_labels(project.issue_number, add, sorted(others & present))
+            self._shown_label = wanted
 
     async def comment_once(self, project: Project, kind: str, occurrence: str, text: str) -> tuple[int, bool]:
         """Write a comment on the issue unless that was done; return its id and whether it was written now.
@@ -143,12 +172,6 @@ class Context:
         writers = {author for author, standing in zip(authors, standings, strict=True) if standing.may_write}
         return [comment for comment in comments if comment.author in writers]
 
-    async def relabel(self, project: Project, add: str | None) -> None:
-        """Leave exactly one of the labels that describe a run on the issue."""
-        labels = project.settings.labels
-        states = {labels.working, labels.waiting, labels.done, labels.escalated}
-        await self.forge.change_labels(project.issue_number, [add] if add else [], sorted(states - {add}))
-
     async def escalate(self, project: Project, reason: str, *facts: Fact) -> Command[Any]:
         """Go and ask a person, with the reason."""
         await self.move(project, Phase.escalate, *facts, reason=reason)
@@ -165,3 +188,19 @@ class Context:
             timestamp=self.clock(),
             correlation_id=task.project_id,
         )
+
+
+def state_label(project: Project) -> str | None:
+    """Return the label that says how a run stands; None when none should."""
+    labels = project.settings.labels
+    match project.status:
+        case ProjectStatus.waiting | ProjectStatus.paused:
+            return labels.waiting
+        case ProjectStatus.open | ProjectStatus.merged:
+            return labels.done
+        case ProjectStatus.escalated:
+            return labels.escalated
+        case ProjectStatus.cancelled:
+            return None
+        case _:
+            return labels.working

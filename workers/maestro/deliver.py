@@ -145,6 +145,5 @@ async def _merged(ctx: Context, project: Project) -> Command[Any]:
 async def _stay_open(ctx: Context, project: Project, reason: str | None) -> Command[Any]:
     """Leave the pull request to people; a review or a push wakes Maestro again."""
     waiting = await ctx.move(project, Phase.deliver, status=ProjectStatus.open, reason=reason, finished_at=ctx.clock())
-    await ctx.relabel(project, project.settings.labels.done)
-    await ctx.announce(waiting)
+    ctx.announce(waiting)
     return WAIT

@@ -29,7 +29,7 @@ async def dispatch(_: State, runtime: Runtime[Context]) -> Command[Literal["inte
     if starting:
         messages = [ctx.task_message(task) for task in starting]
         await ctx.records.write(*starting, *messages)
-    await ctx.announce(project)
+    ctx.announce(project)
     return WAIT
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from app.domain.ports import Clone, Issue, Step
+from app.domain.ports import Clone, Comment, Issue, Step
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.repository_settings import PATH, RepositorySettings, SettingsError, parse_settings
 from app.domain.requirements import ParsedIssue
@@ -52,14 +53,15 @@ async def parse(_: State, runtime: Runtime[Context]) -> Command[Literal["plan", 
             "This repository is empty, so there is nothing to branch from. Push a first commit (a README is enough).",
         )
     settings, problems = await _settings(clone, base)
+    said = await ctx.comments_of_writers(project)
     project = await ctx.move(
-        project, Phase.parse, title=issue.title, base_branch=info.default_branch, base_sha=base,
-        settings=settings, notes=problems, budget_usd=min(project.budget_usd, settings.budget or project.budget_usd),
+        project, Phase.parse, title=issue.title, request=_request(issue, said), base_branch=info.default_branch,
+        base_sha=base, settings=settings, notes=problems, status=ProjectStatus.parsing,
+        budget_usd=min(project.budget_usd, settings.budget or project.budget_usd),
     )  # fmt: skip
     ctx.prepare_ahead(clone, project)
-    await ctx.announce(project)
-    await ctx.relabel(project, settings.labels.working)
-    parsed = await _read(ctx, project, issue)
+    ctx.announce(project)
+    parsed = await _read(ctx, project)
     if parsed is None:
         return await ctx.escalate(project, UNREADABLE_ISSUE)
     if not parsed.requirements:
@@ -79,17 +81,16 @@ async def _settings(clone: Clone, base: str) -> tuple[RepositorySettings, tuple[
         return RepositorySettings(), tuple(f"`{PATH}` is not in force: {line}" for line in error.problems)
 
 
-async def _read(ctx: Context, project: Project, issue: Issue) -> ParsedIssue | None:
+def _request(issue: Issue, said: Sequence[Comment]) -> str:
+    """Return everything that was asked for: the issue's text, then the answers below it."""
+    return "\n\n".join([issue.body.strip(), *(f"{comment.author}:\n{comment.body}" for comment in said)]).strip()
+
+
+async def _read(ctx: Context, project: Project) -> ParsedIssue | None:
     """Ask the model what the issue wants; None when it gave no usable answer."""
-    comments = await ctx.comments_of_writers(project)
-    if not comments and not issue.body.strip() and len(re.findall(r"\w+", issue.title)) < FEWEST_WORDS:
+    if not project.request and len(re.findall(r"\w+", project.title)) < FEWEST_WORDS:
         return ParsedIssue()
-    prompt = prompt_for(
-        Step.parse,
-        title=issue.title,
-        body=issue.body,
-        comments="\n\n".join(f"{comment.author}:\n{comment.body}" for comment in comments),
-    )
+    prompt = prompt_for(Step.parse, title=project.title, issue=project.request)
     scope = f"parse.{hashlib.sha256(prompt.user.encode()).hexdigest()[:12]}"  # another text is another question
     try:
         return await ctx.thinker.answer(ctx.call(Step.parse, scope), ctx.journal, ParsedIssue, prompt)
@@ -103,6 +104,5 @@ async def _ask(ctx: Context, project: Project, questions: tuple[str, ...]) -> Co
     waiting = await ctx.move(
         project, Phase.parse, status=ProjectStatus.waiting, reason="It waits for answers to its questions."
     )
-    await ctx.relabel(project, project.settings.labels.waiting)
-    await ctx.announce(waiting)
+    ctx.announce(waiting)
     return WAIT

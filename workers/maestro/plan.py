@@ -7,7 +7,7 @@ from uuid import uuid5
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from app.domain.plan import Plan, PlannedTask, check_plan
+from app.domain.plan import Plan, PlannedTask, check_plan, join_overlapping
 from app.domain.ports import Step
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.repository_settings import PlanApproval
@@ -51,7 +51,7 @@ async def _plan(ctx: Context, project: Project) -> Plan | None:
         try:
             answer = await ctx.thinker.answer(ctx.call(Step.plan, f"plan.{attempt}"), ctx.journal, Plan, prompt)
             check_plan(answer, tuple(item.id for item in project.requirements))
-            return answer
+            return join_overlapping(answer)
         except BadAnswer:
             return None
         except PlanError as error:
@@ -113,8 +113,7 @@ async def approve(_: State, runtime: Runtime[Context]) -> Command[Literal["dispa
         waiting = await ctx.move(
             project, Phase.approve, status=ProjectStatus.waiting, reason="It waits for approval of the plan."
         )
-        await ctx.relabel(project, project.settings.labels.waiting)
-        await ctx.announce(waiting)
+        ctx.announce(waiting)
         return WAIT
     await ctx.move(project, Phase.dispatch, status=ProjectStatus.building, reason=None)
     return Command(goto="dispatch")

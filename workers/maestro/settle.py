@@ -10,13 +10,12 @@ from app.domain.messages import AgentMessage
 from app.domain.ports import Revoked
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
-from app.errors import NotFound
 from app.github import render
 from workers.maestro.context import WAIT, Context, State
 
 
 async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
-    """Close the issue, label it, and remove the branches, whose commits are in the base now."""
+    """Close the issue and remove the branches, whose commits are in the base now."""
     ctx = runtime.context
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
@@ -24,12 +23,9 @@ async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end_
     if issue.state == "open":
         await ctx.forge.close_issue(project.issue_number)
     branches = {project.branch, *(task.branch for task in tasks if task.result and task.result.commit)}
-    await asyncio.gather(
-        ctx.relabel(project, project.settings.labels.done),
-        *(ctx.forge.delete_branch(branch) for branch in sorted(branches)),
-    )
+    await asyncio.gather(*(ctx.forge.delete_branch(branch) for branch in sorted(branches)))
     done = await ctx.move(project, Phase.done, status=ProjectStatus.merged, reason=None, finished_at=ctx.clock())
-    await ctx.announce(done)
+    ctx.announce(done)
     return WAIT
 
 
@@ -42,13 +38,12 @@ async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__en
     logs = f"{ctx.policy.public_url}/projects/{project.id}" if ctx.policy.public_url else None
     body = render.escalation(project, tasks, commands=(), repository_url=ctx.url(project), logs=logs)
     await ctx.comment_once(project, "escalation", round_, body)
-    await ctx.relabel(project, project.settings.labels.escalated)
     stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
     ended = await ctx.move(
         project, Phase.done, *stopped, Revoked(tuple(task.id for task in stopped)),
         status=ProjectStatus.escalated, finished_at=ctx.clock(),
     )  # fmt: skip
-    await ctx.announce(ended)
+    ctx.announce(ended)
     return WAIT
 
 
@@ -65,11 +60,7 @@ async def cancel(_: State, runtime: Runtime[Context]) -> Command[Literal["settle
         project, Phase.done, *stopped, Revoked(tuple(task.id for task in stopped)),
         status=ProjectStatus.cancelled, finished_at=ctx.clock(),
     )  # fmt: skip
-    try:
-        await ctx.relabel(project, None)
-        await ctx.announce(ended)
-    except NotFound:
-        return WAIT  # the issue is gone, and nobody is left to tell
+    ctx.announce(ended)
     return WAIT
 
 

@@ -7,6 +7,7 @@ CREATE TABLE projects (
     issue_number integer NOT NULL,
     run integer NOT NULL,
     title text NOT NULL,
+    request text NOT NULL DEFAULT '',
     requested_by text NOT NULL,
     status text NOT NULL,
     phase text NOT NULL,
