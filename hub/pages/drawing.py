@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from hub.pages.layers import layered
+from hub.pages.layers import Pair, layered
 from hub.pages.mermaid import Colours, Edge, Graph, Node
 
 LETTER = 7.3  # pixels that a letter of the page's font at 13 px takes on average
@@ -37,21 +39,26 @@ class Box:
 def draw(graph: Graph) -> str:
     """Give the picture as an `<svg>` element."""
     across = graph.direction in {"LR", "RL"}
-    boxes, width, height = _placed(graph, across=across)
-    words = f"Graph of {len(boxes)} boxes: " + "; ".join(one.node.text for one in boxes.values())
+    boxes, bends, width, height = _placed(graph, across=across)
+    words = f"Graph of {len(graph.nodes)} boxes: " + "; ".join(one.text for one in graph.nodes.values())
     parts = [
         f'<svg class="mermaid" role="img" aria-label="{html.escape(words)}" width="{width:.0f}" height="{height:.0f}"'
         f' viewBox="0 0 {width:.0f} {height:.0f}">'
     ]
-    parts += [_arrow(boxes[edge.start], boxes[edge.end], edge, graph.direction) for edge in graph.edges]
-    parts += [_box(box, graph.classes.get(box.node.kind or "", Colours())) for box in boxes.values()]
+    for edge in graph.edges:
+        way = [boxes[name] for name in (edge.start, *bends.get((edge.start, edge.end), ()), edge.end)]
+        parts.append(_arrow(way, edge, graph.direction))
+    for name, node in graph.nodes.items():
+        parts.append(_box(boxes[name], graph.classes.get(node.kind or "", Colours())))
     return "".join([*parts, "</svg>"])
 
 
-def _placed(graph: Graph, *, across: bool) -> tuple[dict[str, Box], float, float]:
-    """Give boxes with their places, and the size of the picture."""
+def _placed(graph: Graph, *, across: bool) -> tuple[dict[str, Box], dict[Pair, list[str]], float, float]:
+    """Give boxes with their places, the bends that long arrows take, and the size of the picture."""
+    found = layered(list(graph.nodes), [(edge.start, edge.end) for edge in graph.edges])
+    layers = found.names
     sized = {name: _sized(node) for name, node in graph.nodes.items()}
-    layers = layered(list(sized), [(edge.start, edge.end) for edge in graph.edges])
+    sized |= {bend: BEND for way in found.bends.values() for bend in way}
     if graph.direction in {"RL", "BT"}:
         layers.reverse()
     spans = [sum(_breadth(sized[name], across) for name in layer) + GAP * (len(layer) - 1) for layer in layers]
@@ -61,14 +68,24 @@ def _placed(graph: Graph, *, across: bool) -> tuple[dict[str, Box], float, float
         depth = max(_depth(sized[name], across) for name in layer)
         beside = MARGIN + (widest - span) / 2
         for name in layer:
-            box = sized[name]
+            box = _stretched(sized[name], depth, across)
             inset = along + (depth - _depth(box, across)) / 2
             x, y = (inset, beside) if across else (beside, inset)
-            placed[name] = Box(box.node, box.lines, box.width, box.height, x, y)
+            placed[name] = replace(box, x=x, y=y)
             beside += _breadth(box, across) + GAP
         along += depth + STEP
     length, breadth = along - STEP + MARGIN, widest + 2 * MARGIN
-    return placed, *((length, breadth) if across else (breadth, length))
+    return placed, found.bends, *((length, breadth) if across else (breadth, length))
+
+
+BEND = Box(Node("", ""), (), 0, 0)
+
+
+def _stretched(box: Box, depth: float, across: bool) -> Box:
+    """Make a bend as long as its layer, so that the arrow runs straight beside the boxes there."""
+    if box is not BEND:
+        return box
+    return replace(box, width=depth) if across else replace(box, height=depth)
 
 
 def _breadth(box: Box, across: bool) -> float:
@@ -105,20 +122,29 @@ def _box(box: Box, colours: Colours) -> str:
     )
 
 
-def _arrow(start: Box, end: Box, edge: Edge, direction: str) -> str:
-    """Draw a curve from the side of one box to the facing side of the other."""
-    (ax, ay), (bx, by) = _side(start, direction, leaving=True), _side(end, direction, leaving=False)
-    if direction in {"LR", "RL"}:
-        bend = (bx - ax) / 2
-        curve = f"M{ax:.1f} {ay:.1f}C{ax + bend:.1f} {ay:.1f} {bx - bend:.1f} {by:.1f} {bx:.1f} {by:.1f}"
-    else:
-        bend = (by - ay) / 2
-        curve = f"M{ax:.1f} {ay:.1f}C{ax:.1f} {ay + bend:.1f} {bx:.1f} {by - bend:.1f} {bx:.1f} {by:.1f}"
+def _arrow(way: Sequence[Box], edge: Edge, direction: str) -> str:
+    """Draw a curve from the side of one box to the facing side of another, straight past those between them."""
+    (ax, ay), (bx, by) = _side(way[0], direction, leaving=True), _side(way[-1], direction, leaving=False)
+    parts = [f"M{ax:.1f} {ay:.1f}"]
+    for here, there in pairwise(way):
+        if here is not way[0]:
+            parts.append("L{:.1f} {:.1f}".format(*_side(here, direction, leaving=True)))
+        ends = _side(here, direction, leaving=True), _side(there, direction, leaving=False)
+        parts.append(_curve(*ends, across=direction in {"LR", "RL"}))
     dots = ' stroke-dasharray="4 4"' if edge.dotted else ""
     point = _point(bx, by, direction) if edge.pointed else ""
     words = f'<text class="plain" text-anchor="middle" x="{(ax + bx) / 2:.1f}" y="{(ay + by) / 2 - 4:.1f}">'
     label = f"{words}{html.escape(edge.text)}</text>" if edge.text else ""
-    return f'<path class="edge" d="{curve}"{dots}/>{point}{label}'
+    return f'<path class="edge" d="{"".join(parts)}"{dots}/>{point}{label}'
+
+
+def _curve(start: tuple[float, float], end: tuple[float, float], *, across: bool) -> str:
+    (ax, ay), (bx, by) = start, end
+    if across:
+        bend = (bx - ax) / 2
+        return f"C{ax + bend:.1f} {ay:.1f} {bx - bend:.1f} {by:.1f} {bx:.1f} {by:.1f}"
+    bend = (by - ay) / 2
+    return f"C{ax:.1f} {ay + bend:.1f} {bx:.1f} {by - bend:.1f} {bx:.1f} {by:.1f}"
 
 
 def _side(box: Box, direction: str, *, leaving: bool) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from multidict import MultiDict
 
 from hub.context import Hub
-from hub.errors import ApiError
+from hub.errors import ApiError, not_found
 from hub.git import GitError
 from hub.pages import checks, code, deliveries, files, history, home, issues, markdown, pulls, signing, words
 from hub.pages.sessions import Sessions, signing_key
@@ -39,7 +39,13 @@ def add_routes(app: web.Application, hub: Hub) -> None:
         app.router.add_get(f"/assets/{name}", _file(texts[name], kind))
     for pages in (module.pages for module in (home, signing, deliveries, issues, pulls, files, checks, history, code)):
         for method, pattern, handler in pages.found:
-            app.router.add_route(method, pattern, _answer(site, handler))
+            add = app.router.add_get if method == "GET" else app.router.add_post
+            add(pattern, _answer(site, handler))
+    app.router.add_get("/{rest:.*}", _answer(site, _nowhere))
+
+
+async def _nowhere(_: Visit) -> web.StreamResponse:
+    raise not_found()
 
 
 def _templates(versions: dict[str, str]) -> Environment:
@@ -91,14 +97,19 @@ async def _form(request: web.Request) -> MultiDict[str]:
     if request.content_type != "application/x-www-form-urlencoded":
         return MultiDict()
     # Browsers send line breaks as CRLF, whatever was typed; the REST API gets them bare.
-    sent = (await request.post()).items()
+    try:
+        sent = (await request.post()).items()
+    except (LookupError, ValueError) as error:  # an encoding that there isn't, or that the bytes aren't in
+        raise ApiError(400, "The form can't be read.") from error
     return MultiDict((name, value.replace("\r\n", "\n")) for name, value in sent if isinstance(value, str))
 
 
 def _refused(visit: Visit, error: ApiError) -> web.Response:
     """Say in a sentence what is wrong; who isn't signed in may do so first."""
+    if "text/html" not in visit.request.headers.get("Accept", ""):  # no browser: a client that looks for REST here
+        return web.json_response({"message": error.message, "status": str(error.status)}, status=error.status)
     if error.status == 401 and visit.account is None:
-        if visit.request.method == "GET":
+        if visit.request.method != "POST":
             query = urlencode({"next": visit.request.path})
             return web.Response(status=303, headers={**HEADERS, "Location": f"/login?{query}"})
         error = ApiError(401, "Requires authentication")

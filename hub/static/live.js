@@ -1,7 +1,7 @@
 // Keep a page that shows something under way up to date, unless somebody is busy writing on it.
 "use strict";
 const main = document.querySelector("main[data-live]");
-let shown = null;
+let shown = main && main.innerHTML;
 
 const busy = () =>
   document.hidden ||
@@ -19,13 +19,11 @@ async function refresh() {
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
   if (fresh === null || fresh.innerHTML === shown || busy()) return;
-  if (shown !== null) {
-    const open = new Map(opened(main).map((one) => [one.textContent, one.parentElement.open]));
-    const focused = document.activeElement && document.activeElement.id;
-    main.innerHTML = fresh.innerHTML;
-    opened(main).forEach((one) => (one.parentElement.open = open.get(one.textContent) ?? one.parentElement.open));
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-  }
+  const open = new Map(opened(main).map((one) => [one.textContent, one.parentElement.open]));
+  const focused = document.activeElement && document.activeElement.id;
+  main.innerHTML = fresh.innerHTML;
+  opened(main).forEach((one) => (one.parentElement.open = open.get(one.textContent) ?? one.parentElement.open));
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   shown = fresh.innerHTML;
 }
 
