@@ -109,11 +109,12 @@ class Bench:
         base = task.base_sha or project.base_sha or ""
         async with clone.worktree(f"{task.id.hex[:12]}-{task.round}", base) as tree:
             settings = project.settings
+            bench = self.checkers.bench(clone, tree, settings.checkpoints, settings.setup)
             context = TaskContext(
                 project=project,
                 task=task,
                 worktree=tree,
-                bench=self.checkers.bench(clone, tree, settings.checkpoints, settings.setup),
+                bench=bench,
                 clone=clone,
                 agent=self.agents.of(task.assigned_agent, settings.protected_paths),
                 thinker=self.thinker,
@@ -125,7 +126,10 @@ class Bench:
                 push=self.policy.push_task_branches or task.branch == project.branch,
                 public_url=self.policy.public_url,
             )
-            await codegen.run(self.graph, context)
+            try:
+                await codegen.run(self.graph, context)
+            finally:
+                await bench.calm()
 
 
 def _committer(identity: AppIdentity) -> Identity:

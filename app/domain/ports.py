@@ -196,8 +196,8 @@ class Worktree(Protocol):
         """Make the tree the base plus `patch`, whatever it was before."""
         ...
 
-    async def tree(self) -> str:
-        """Return the id of the git tree that committing now would make."""
+    async def state(self) -> tuple[str, list[Change]]:
+        """Return the id of the git tree that committing now would make, and what differs from the base."""
         ...
 
     async def commit(self, message: str, parents: Sequence[str]) -> str:
@@ -290,6 +290,14 @@ class Workbench(Protocol):
 
     async def run(self, command: str, seconds: float) -> Execution:
         """Run a shell command in the worktree, in the sandbox, without network."""
+        ...
+
+    def anticipate(self) -> None:
+        """Begin to judge the present tree, since nobody changes it while a model thinks."""
+        ...
+
+    async def calm(self) -> None:
+        """End what was begun: the tree is about to change."""
         ...
 
     def syntax_error(self, path: str, text: str) -> Finding | None:

@@ -33,6 +33,8 @@ from workers.llm.ledger import Answer, ContextTooLong, Ledger, Question, as_answ
 from workers.llm.manner import Manner
 from workers.llm.specs import Protocol
 
+LOOKING = frozenset({Tool.read_file, Tool.search, Tool.done})  # what leaves the tree as it is
+
 BYTES_PER_TOKEN = 3  # of code, cautiously
 
 
@@ -79,6 +81,8 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
             answer = as_answer(entry)
         else:
             started = time.monotonic()
+            if work.changed:
+                work.toolbox.bench.anticipate()
             answer = await self._ask(request, handler, position)
             work.position += 1
             work.seconds += time.monotonic() - started
@@ -215,6 +219,8 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
     async def _run_and_record(self, name: str, arguments: dict[str, Any], times: int) -> Outcome:
         work = self._work
         started = time.monotonic()
+        if name not in LOOKING:
+            await work.toolbox.bench.calm()
         outcome = await self._run(name, arguments, times)
         if outcome.touched and name == Tool.run and (forbidden := await work.toolbox.forbidden_changes()):
             await work.worktree.restore(work.last_patch)

@@ -53,7 +53,7 @@ class Toolbox:
         """Bind the actions to a worktree; `protected` are the globs that no change may touch."""
         self._role = role
         self._worktree = worktree
-        self._bench = bench
+        self.bench = bench
         self._protected = protected
         self._run_seconds = run_seconds
 
@@ -137,7 +137,7 @@ class Toolbox:
             raise Refused("`old` is empty. Copy the lines to be replaced, or use write_file for a new file.")
         old, new = (_endings(part, text) for part in (action.old, action.new))
         changed = replace_once(text, old, new)
-        if self._bench.syntax_error(action.path, changed) is not None:
+        if self.bench.syntax_error(action.path, changed) is not None:
             changed = replace_once(text, old, in_margin(text, old, new))  # often only the margin was forgotten
         if changed == text:
             raise Refused("`old` and `new` are the same: nothing was changed.")
@@ -176,7 +176,7 @@ class Toolbox:
         return forbidden
 
     def _check_syntax(self, path: str, content: str) -> None:
-        finding = self._bench.syntax_error(path, content)
+        finding = self.bench.syntax_error(path, content)
         if finding is None:
             return
         lines = content.splitlines()
@@ -230,7 +230,7 @@ class Toolbox:
 
     async def _run(self, action: Run) -> Outcome:
         try:
-            execution = await self._bench.run(action.command, self._run_seconds)
+            execution = await self.bench.run(action.command, self._run_seconds)
         except (SandboxUnavailable, EnvironmentFailed) as error:
             return Outcome(f"Commands can't be run here: {error} Go on without.", ok=False)
         end = f"exit code {execution.exit_code}"

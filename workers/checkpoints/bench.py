@@ -8,7 +8,7 @@ from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding, mark
 from app.domain.ports import Clone, Execution, Worktree
 from app.domain.repository_settings import CommandSettings
 from app.errors import EnvironmentFailed, SandboxUnavailable
-from workers.checkpoints import languages, lint, syntax, types, wording
+from workers.checkpoints import languages, lint, runners, syntax, types, wording
 from workers.checkpoints.environment import BARE
 from workers.checkpoints.equipment import Equipment
 from workers.checkpoints.execution import read_report
@@ -21,6 +21,7 @@ from workers.checkpoints.tools import Tool
 from workers.checkpoints.trial import TestsCheckpoint
 
 _PATIENCE = 3600.0  # seconds, for somebody else who judges the same tree
+_WORTH_AHEAD = 10.0  # seconds that tests may take to be run before anybody knows that they will be asked for
 
 
 Judge = Callable[[Subject, datetime], Awaitable[CheckResult]]
@@ -52,6 +53,7 @@ class Bench:
         self._worktree = worktree
         self._commands = commands
         self._setup = setup
+        self._ahead: asyncio.Task[object] | None = None
 
     # --- syntax
 
@@ -66,7 +68,7 @@ class Bench:
     async def syntax(self) -> CheckResult:
         """Say whether every changed file parses."""
         started = self._has.clock()
-        changes = await self._worktree.changes()
+        _, changes = await self._worktree.state()
         paths = [change.path for change in changes if change.status != "D" and syntax.parses(change.path)]
         if not paths:
             return self._result(
@@ -210,6 +212,29 @@ class Bench:
         )
         return Execution(outcome.exit_code, outcome.stdout.decode(errors="replace"), outcome.timed_out)
 
+    # --- ahead
+
+    def anticipate(self) -> None:
+        """Begin what takes longest, so that its result is known when it is asked for."""
+        if self._ahead is None or self._ahead.done():
+            self._ahead = asyncio.create_task(self._judge_ahead())
+
+    async def calm(self) -> None:
+        """End what was begun ahead."""
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)  # what is wrong shows when it is asked for
+            self._ahead = None
+
+    async def _judge_ahead(self) -> None:
+        base = await self._has.snapshot(self._clone, self._worktree.base)
+        environment = await self._has.environments.of(self._clone, base, self._setup)
+        chosen = runners.choose(base, environment, self._commands, ())
+        before = await self._has.baselines.tests(self._clone, base, environment, chosen)
+        if (before.completed_at - before.started_at).total_seconds() > _WORTH_AHEAD:
+            return
+        await asyncio.gather(self.types(), self.tests())
+
     # --- what all of them share
 
     async def _judged(
@@ -236,7 +261,7 @@ class Bench:
 
     async def _subject(self) -> Subject:
         base = await self._has.snapshot(self._clone, self._worktree.base)
-        tree, changes = await self._worktree.tree(), await self._worktree.changes()
+        tree, changes = await self._worktree.state()
         try:
             environment = await self._has.environments.of(self._clone, base, self._setup)
         except EnvironmentFailed as error:

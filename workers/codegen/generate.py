@@ -45,6 +45,8 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
         "patch": await ctx.worktree.patch(),
         "summary": result.summary or state.get("summary", ""),
     }
+    if result.end is not WorkEnd.done:
+        await ctx.bench.calm()
     if result.end is WorkEnd.done and update["patch"]:
         return Command(goto="validate", update={**update, "report": ""})
     if result.end is WorkEnd.done:

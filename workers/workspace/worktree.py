@@ -50,6 +50,13 @@ class Checkout:
             diff = await self._git("diff", "--cached", *changes.DIFF, self._base, environment=index)
         return changes.parse(diff.stdout)
 
+    async def state(self) -> tuple[str, list[Change]]:
+        """Return the tree's id and what differs from the base, seen at one moment."""
+        async with self._snapshot() as index:
+            tree = (await self._git("write-tree", environment=index)).text
+            diff = await self._git("diff", *changes.DIFF, self._base, tree)
+        return tree, changes.parse(diff.stdout)
+
     async def patch(self) -> bytes:
         """Return all that differs from the base as one binary patch; empty when nothing does."""
         options = ("--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color")

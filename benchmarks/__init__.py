@@ -1,0 +1,1 @@
+"""Ratios, each measured in one run on one machine: `python -m benchmarks`."""
