@@ -110,6 +110,8 @@ class Context:
         """Bring progress comment and label up to date soon; what is overtaken meanwhile isn't shown."""
         self._latest = project
         if self._announcer is None or self._announcer.done():
+            if self._announcer is not None:
+                self.background.add(self._announcer)  # what went wrong with it is looked at in the end
             self._announcer = asyncio.create_task(self._announce_latest())
 
     async def flush(self) -> None:

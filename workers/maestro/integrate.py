@@ -1,6 +1,7 @@
 """Bring the tasks' work together and judge the combination; what breaks it goes back to its agent."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -11,9 +12,13 @@ from app.domain.checks import CheckResult
 from app.domain.ports import Checked, Clone, Judgement, Memory
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
+from app.errors import BudgetExceeded, ModelError, Transient
 from workers import feedback
+from workers.maestro import review
 from workers.maestro.context import Context, State
 from workers.maestro.dispatch import Conflict, combine, in_order
+
+log = logging.getLogger(__name__)
 
 MOST_ROUNDS = 3  # how often a project sends work back before a person is asked
 
@@ -44,7 +49,10 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
     clone = await ctx.clone(project)
     results = await _known(ctx, project, tasks)
     if not results:
-        judgement = await judge(ctx, clone, project, project.head_sha or "")
+        # Together, since parts that pass alone mostly pass together; an unfinished review is asked for again.
+        judgement, *_rest = await asyncio.gather(
+            judge(ctx, clone, project, project.head_sha or ""), _reviewed_ahead(ctx, project)
+        )
         results = list(judgement.results)
         await ctx.records.write(*(Checked(project.head_sha or "", result, None, 1) for result in results))
     failed = [result for result in results if result.conclusion == "failed"]
@@ -60,6 +68,14 @@ async def _known(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[
     if len(tasks) != 1 or tasks[0].base_sha != project.base_sha:
         return []
     return await ctx.records.checks(project.head_sha or "")
+
+
+async def _reviewed_ahead(ctx: Context, project: Project) -> None:
+    """Have the review recorded by the time its node asks for it."""
+    try:
+        await review.ask(ctx, project)
+    except (Transient, ModelError, BudgetExceeded) as error:
+        log.info("no review ahead", extra={"why": str(error)})
 
 
 async def judge(ctx: Context, clone: Clone, project: Project, commit: str) -> Judgement:

@@ -48,10 +48,7 @@ async def parse(_: State, runtime: Runtime[Context]) -> Command[Literal["plan", 
     await clone.fetch()
     base = await clone.head(info.default_branch)
     if base is None:
-        return await ctx.escalate(
-            project,
-            "This repository is empty, so there is nothing to branch from. Push a first commit (a README is enough).",
-        )
+        return await ctx.escalate(project, EMPTY_REPOSITORY)
     settings, problems = await _settings(clone, base)
     said = await ctx.comments_of_writers(project)
     project = await ctx.move(
@@ -99,7 +96,8 @@ async def _read(ctx: Context, project: Project) -> ParsedIssue | None:
 
 
 async def _ask(ctx: Context, project: Project, questions: tuple[str, ...]) -> Command[Any]:
-    digest = hashlib.sha256("\n".join(questions).encode()).hexdigest()[:12]
+    # The same questions after another answer are asked again: silence would be no answer to it.
+    digest = hashlib.sha256("\n".join([project.request, *questions]).encode()).hexdigest()[:12]
     await ctx.comment_once(project, "questions", digest, render.questions(project, questions))
     waiting = await ctx.move(
         project, Phase.parse, status=ProjectStatus.waiting, reason="It waits for answers to its questions."

@@ -1,6 +1,7 @@
 """Make the plan: requirements become a graph of tasks, each with a role and a footprint."""
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 from uuid import uuid5
 
@@ -108,8 +109,7 @@ async def approve(_: State, runtime: Runtime[Context]) -> Command[Literal["dispa
     ctx = runtime.context
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
-    if needs_approval(project, len(tasks)) and not await _approved(ctx, project):
-        await ctx.comment_once(project, "plan", "", render.plan(project, tasks, [APPROVE_COMMAND]))
+    if needs_approval(project, len(tasks)) and not await _approved(ctx, project, tasks):
         waiting = await ctx.move(
             project, Phase.approve, status=ProjectStatus.waiting, reason="It waits for approval of the plan."
         )
@@ -119,11 +119,12 @@ async def approve(_: State, runtime: Runtime[Context]) -> Command[Literal["dispa
     return Command(goto="dispatch")
 
 
-async def _approved(ctx: Context, project: Project) -> bool:
-    """Tell whether somebody with write permission has said so since the plan was shown."""
-    if project.status is not ProjectStatus.waiting:
-        return False
-    return any(APPROVE.search(comment.body) for comment in await ctx.comments_of_writers(project))
+async def _approved(ctx: Context, project: Project, tasks: Sequence[Task]) -> bool:
+    """Show the plan, and tell whether somebody with write permission has approved it since."""
+    text = render.plan(project, tasks, [APPROVE_COMMAND])
+    shown, written = await ctx.comment_once(project, "plan", "", text)
+    later = [] if written else [said for said in await ctx.comments_of_writers(project) if said.id > shown]
+    return any(APPROVE.search(said.body) for said in later)
 
 
 def needs_approval(project: Project, tasks: int) -> bool:

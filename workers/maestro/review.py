@@ -26,7 +26,7 @@ async def review(_: State, runtime: Runtime[Context]) -> Command[Literal["delive
     ctx = runtime.context
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
-    found = await _review(ctx, project)
+    found = await ask(ctx, project)
     blocking = [finding for finding in found.findings if finding.blocks] if found else []
     if blocking and not any(task.key == FIX_KEY for task in tasks):
         task = follow_up(ctx, project, tasks, feedback.of_review(blocking))
@@ -36,8 +36,8 @@ async def review(_: State, runtime: Runtime[Context]) -> Command[Literal["delive
     return Command(goto="deliver")
 
 
-async def _review(ctx: Context, project: Project) -> Review | None:
-    """Ask for a review of the present head; None when no usable one came."""
+async def ask(ctx: Context, project: Project) -> Review | None:
+    """Ask for a review of the present head, once for each; None when no usable one came."""
     clone = await ctx.clone(project)
     prompt = prompt_for(
         Step.review,
