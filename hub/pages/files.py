@@ -5,9 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub.pages import patch
+from hub.pages.history import plain
 from hub.pages.pulls import PULL, load
 from hub.pages.repository import address_in
-from hub.pages.visit import HEADERS, REPO, Pages, Visit, go
+from hub.pages.visit import REPO, Pages, Visit, go
 from hub.services import pull_rows, reviews
 from hub.store import Row
 
@@ -39,19 +40,13 @@ def _threads(rows: list[Row]) -> dict[tuple[str, str, int], list[Row]]:
     return threads
 
 
-@pages.get(PULL + ".diff", PULL + ".patch")
-async def plain(visit: Visit) -> web.StreamResponse:
-    """Serve a pull request's changes as git writes them: one diff, or a patch per commit."""
+@pages.get(PULL + ".{form:diff|patch}")
+async def as_git_writes(visit: Visit) -> web.StreamResponse:
     repo = visit.allowed(f"GET {REPO}/pulls/{{pull_number}}")
-    pull = pull_rows.find(visit.hub, repo, visit.number("pull_number"))
-    git = visit.hub.git(repo)
+    pull, git = pull_rows.find(visit.hub, repo, visit.number("pull_number")), visit.hub.git(repo)
     base = pull_rows.tip_of_base(git, pull)
     start = await git.merge_base(base, pull["head_sha"]) or base
-    if visit.request.path.endswith(".diff"):
-        content = await git.git_bytes("diff", "-M", start, pull["head_sha"])
-    else:
-        content = await git.git_bytes("format-patch", "--stdout", f"{start}..{pull['head_sha']}")
-    return web.Response(body=content, content_type="text/plain", charset="utf-8", headers=HEADERS)
+    return await plain(git, start, pull["head_sha"], visit.part("form"))
 
 
 @pages.post(PULL + "/files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from aiohttp import web
@@ -12,12 +13,13 @@ from hub.pages.checks import rows_of, verdict
 from hub.pages.paging import PER_PAGE
 from hub.pages.repository import frame
 from hub.pages.tree import named
-from hub.pages.visit import REPO, Pages, Visit
-from hub.repository import EMPTY_TREE, Commit
+from hub.pages.visit import HEADERS, REPO, Pages, Visit
+from hub.repository import EMPTY_TREE, Commit, GitRepository
 from hub.services import accounts
 from hub.store import Row
 
 pages = Pages()
+PLAIN = re.compile(r"\.(diff|patch)$")
 
 
 def with_people(visit: Visit, repo: Row, commits: list[Commit]) -> list[dict[str, Any]]:
@@ -78,10 +80,15 @@ async def compare(visit: Visit) -> web.StreamResponse:
     repo = visit.allowed(f"GET {REPO}/compare/{{basehead}}")
     git = visit.hub.git(repo)
     base, dots, head = visit.part("basehead").partition("...")
+    form = PLAIN.search(head)
+    if form and await git.resolve(head) is None:
+        head = head.removesuffix(form[0])
     old, new = await git.resolve(base), await git.resolve(head)
     if not dots or old is None or new is None:
         raise not_found()
     start = await git.merge_base(old, new) or old
+    if form:
+        return await plain(git, start, new, form[1])
     commits = await git.log(f"{start}..{new}", PER_PAGE)
     return visit.page(
         "compare.html",
@@ -90,3 +97,12 @@ async def compare(visit: Visit) -> web.StreamResponse:
         commits=with_people(visit, repo, commits),
         files=patch.files(await git.changes(start, new)),
     )
+
+
+async def plain(git: GitRepository, start: str, head: str, form: str) -> web.Response:
+    """Serve changes as git writes them: one `diff`, or a `patch` for each commit."""
+    if form == "diff":
+        content = await git.git_bytes("diff", "-M", start, head)
+    else:
+        content = await git.git_bytes("format-patch", "--stdout", f"{start}..{head}")
+    return web.Response(body=content, content_type="text/plain", charset="utf-8", headers=HEADERS)

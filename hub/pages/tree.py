@@ -8,6 +8,8 @@ from hub.repository import GitRepository, TreeEntry
 
 async def named(git: GitRepository, rest: str) -> tuple[str, str, str]:
     """Read `BRANCH/path`, where both may hold slashes; give the branch (tag, sha), its commit and the path."""
+    if "\0" in rest:  # no name has it, and no command takes it
+        raise not_found()
     parts = rest.strip("/").split("/")
     for count in range(1, len(parts) + 1):
         name = "/".join(parts[:count])
