@@ -154,8 +154,8 @@ class FakeWorktree:
         whole = {**self.git.commits[self._base].files, **changed}
         self.files = {path: text for path, text in whole.items() if text is not None}
 
-    async def tree(self) -> str:
-        return hashlib.sha1(json.dumps(sorted(self.files.items())).encode()).hexdigest()
+    async def state(self) -> tuple[str, list[Change]]:
+        return hashlib.sha1(json.dumps(sorted(self.files.items())).encode()).hexdigest(), await self.changes()
 
     async def commit(self, message: str, parents: Sequence[str]) -> str:
         return self.git.commit(self.files, parents, message)
@@ -556,6 +556,18 @@ class FakeBench:
 
     async def run(self, command: str, seconds: float) -> Execution:
         return Execution(0, "")
+
+    def anticipate(self) -> None:
+        """Judge nothing ahead."""
+
+    async def calm(self) -> None:
+        """End nothing."""
+
+    def anticipate(self) -> None:
+        return None
+
+    async def calm(self) -> None:
+        return None
 
     def syntax_error(self, path: str, text: str) -> Finding | None:
         return None

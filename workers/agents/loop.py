@@ -55,6 +55,7 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         self._turn = asyncio.Condition()
         self._failed = False  # an action of the present answer failed
         self._unusable = False  # an action of the present answer could not even be tried
+        self._refused = 0  # times that it said so since the tree changed
         self._asked = False  # whether it is done although nothing was changed
         self._last: tuple[str, int] = ("", 0)  # the last action's fingerprint, and how often it came in a row
 
@@ -273,12 +274,18 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         """Draw the consequences of an action, replayed or not."""
         work = self._work
         work.changed |= outcome.touched
+        if outcome.touched:
+            self._refused = 0
         if outcome.ok:
             work.bad = 0
             if name == Tool.done:
                 work.finish(WorkEnd.done, outcome.text)
             return
         self._asked |= name == Tool.done
+        if name == Tool.done:
+            self._refused += 1
+            if self._refused >= work.limits.bad_answers:
+                work.finish(WorkEnd.stuck, f"It said that it was done {self._refused} times, but: {outcome.text}")
         if not (outcome.usable or work.end or self._unusable):  # however many actions fail, it was one bad answer
             self._unusable = True
             self._count_bad(outcome.text)

@@ -150,6 +150,8 @@ class Toolbox:
         if place.is_dir():
             raise Refused(f"{path} is a folder.")
         self._check_syntax(path, content)
+        if place.is_file() and place.read_bytes() == content.encode("utf-8", "surrogatepass"):
+            return Outcome(f"{path} holds exactly this already: nothing has changed.")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(content, encoding="utf-8", newline="")

@@ -8,15 +8,16 @@ from uuid import uuid5
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from app.domain.plan import Plan, PlannedTask, check_plan, join_overlapping
+from app.domain.plan import Kind, Plan, PlannedTask, check_plan, join_overlapping
 from app.domain.ports import Step
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.repository_settings import PlanApproval
+from app.domain.roles import AgentRole
 from app.domain.task import PlanError, Task, serialise_overlaps
 from app.errors import BadAnswer
 from app.github import render
 from workers.agents.prompts import prompt_for
-from workers.agents.roster import assign
+from workers.agents.roster import GENERALIST, assign
 from workers.codegen.repository_map import repository_map
 from workers.feedback import criteria
 from workers.maestro.context import WAIT, Context, State
@@ -84,7 +85,7 @@ def lay_out(project: Project, wanted: Plan, ctx: Context) -> list[Task]:
             key=keys[task.key],
             title=task.title,
             description=task.description,
-            assigned_agent=assign(task.kind, task.footprint, task.title),
+            assigned_agent=_role(task, alone=len(planned) == 1),
             dependencies=tuple(identity[key] for key in order[task.key]),
             priority=task.priority,
             footprint=tuple(task.footprint),
@@ -94,6 +95,13 @@ def lay_out(project: Project, wanted: Plan, ctx: Context) -> list[Task]:
         )
         for task in planned
     ]
+
+
+def _role(task: PlannedTask, *, alone: bool) -> AgentRole:
+    """Choose the agent; whoever works alone must be allowed to change more than tests."""
+    if alone and task.kind is Kind.tests:
+        return GENERALIST
+    return assign(task.kind, task.footprint, task.title)
 
 
 def branch(project: Project, key: str, title: str, *, alone: bool) -> str:

@@ -202,6 +202,12 @@ class Bench:
         output, _ = await process.communicate()
         return Execution(process.returncode, output.decode())
 
+    def anticipate(self) -> None:
+        """Judge nothing ahead."""
+
+    async def calm(self) -> None:
+        """End nothing."""
+
     def syntax_error(self, path: str, text: str) -> Finding | None:
         if not path.endswith(".py"):
             return None
