@@ -18,16 +18,19 @@ GOOD = frozenset({"success", "neutral", "skipped"})
 
 def rows_of(hub: Hub, repo: Row, sha: str) -> list[Row]:
     """List the newest run of each check of a commit, and its statuses, in one form."""
-    runs = [checks.fill_run(hub, repo, row) for row in checks.latest(checks.runs_of(hub, repo, sha=sha))]
-    shown = [{**run, "state": run["conclusion"] or run["status"], "app_name": run["app"]["name"]} for run in runs]
+    runs = checks.latest(checks.runs_of(hub, repo, sha=sha))
     _, reported = checks.statuses_of(hub, repo, sha)
-    return shown + [_status(row) for row in reported]
+    return [_run(hub, row) for row in runs] + [_status(row) for row in reported]
+
+
+def _run(hub: Hub, row: Row) -> Row:
+    count = hub.store.value("SELECT count(*) FROM annotations WHERE run_id = ?", row["id"])
+    return {**row, "state": row["conclusion"] or row["status"], "annotations_count": count}
 
 
 def _status(row: Row) -> Row:
-    title, url = row["description"] or "", row["target_url"]
-    same = {"state": row["state"], "name": row["context"], "title": title, "details_url": url}
-    return {**same, "id": None, "app_name": "", "started_at": None, "completed_at": None, "annotations_count": 0}
+    shown = {"state": row["state"], "name": row["context"], "title": row["description"] or ""}
+    return {**shown, "id": None, "started_at": None, "completed_at": None, "annotations_count": 0}
 
 
 def verdict(rows: list[Row]) -> str:

@@ -113,7 +113,9 @@ def _refused(visit: Visit, error: ApiError) -> web.Response:
             query = urlencode({"next": visit.request.path})
             return web.Response(status=303, headers={**HEADERS, "Location": f"/login?{query}"})
         error = ApiError(401, "Requires authentication")
-    return visit.page("error.html", error.status, sentence=_sentence(error), written=visit.field("body"))
+    return visit.page(
+        "error.html", error.status, code=error.status, sentence=_sentence(error), written=visit.field("body")
+    )
 
 
 def _sentence(error: ApiError) -> str:

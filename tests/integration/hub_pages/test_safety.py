@@ -247,8 +247,7 @@ async def test_odd_requests_are_refused_in_words(site: Site) -> None:
     for path in (
         f"{HOME}/issues/99999999999999999999", f"{HOME}/pull/0", f"{HOME}/runs/1", f"{HOME}/commit/{'0' * 40}",
         f"{HOME}/tree/nope", f"{HOME}/blob/main/nope", f"{HOME}/blob/main/../../etc/passwd", f"{HOME}/tree/main/%00",
-        f"{HOME}/tree/main/%ff%fe",
-            f"{HOME}/compare/%00...main", "/%00", "/apps/%ff",
+        f"{HOME}/tree/main/%ff%fe", f"{HOME}/compare/%00...main", "/%00", "/apps/%ff",
         f"{HOME}/blob/main/:(top)README.md", f"{HOME}/commits/main/%2e%2e/x", f"{HOME}/compare/x...y", "/deliveries/1",
         "/apps/nope", "/avatars/1", f"{HOME}/raw/main", f"{HOME}/tree/-h", f"{HOME}/commits/--all",
     ):  # fmt: skip
