@@ -49,7 +49,7 @@ async def directory(visit: Visit) -> web.StreamResponse:
 async def _directory(visit: Visit, repo: Row, ref: str, sha: str, path: str) -> web.Response:
     git = visit.hub.git(repo)
     entries = await children(git, sha, path)
-    latest = await git.log(sha, 6, path=f":(literal){path}" if path else None)
+    latest = await git.log(sha, 6, path=path or None)
     clone = f"{visit.request.scheme}://{visit.request.host}{address_in(visit)}.git"
     return visit.page(
         "tree.html",

@@ -41,8 +41,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
     ref, sha, path = await named(git, visit.request.match_info.get("rest") or repo["default_branch"])
     asked = visit.request.query.get("page", "1")
     number = max(int(asked), 1) if asked.isdecimal() and len(asked) < 6 else 1
-    only = f":(literal){path}" if path else None
-    found = await git.log(sha, PER_PAGE + 1, skip=(number - 1) * PER_PAGE, path=only)
+    found = await git.log(sha, PER_PAGE + 1, skip=(number - 1) * PER_PAGE, path=path or None)
     return visit.page(
         "commits.html",
         **frame(visit, repo, "code"),

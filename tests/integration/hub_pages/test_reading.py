@@ -60,6 +60,9 @@ async def test_the_front_page_tells_of_code_commits_and_branches(site: Site) -> 
     assert f'href="{HOME}/blob/main/docs/guide.md"' in page.text
     deep = await visitor.see(f"{HOME}/tree/aurora/1/deep/down")
     assert f'href="{HOME}/blob/aurora/1/deep/down/file.py"' in deep.text
+    assert "Write deep/down/file.py" in deep.words
+    history = await visitor.see(f"{HOME}/commits/aurora/1/deep")
+    assert ("Write deep/down/file.py" in history.words, "Start" in history.words) == (True, False)
     assert (
         await visitor.see(f"{HOME}/tree/aurora/1/deep/down/file.py")
     ).path == f"{HOME}/blob/aurora/1/deep/down/file.py"
