@@ -564,10 +564,10 @@ class FakeBench:
         """End nothing."""
 
     def anticipate(self) -> None:
-        return None
+        """Judge nothing ahead."""
 
     async def calm(self) -> None:
-        return None
+        """There is nothing to end."""
 
     def syntax_error(self, path: str, text: str) -> Finding | None:
         return None
@@ -581,7 +581,7 @@ class FakeCheckers:
     judged: list[Checkpoint] = field(default_factory=list)
 
     async def prepare(self, clone: object, base: str, commands: CommandSettings, setup: str | None) -> None:
-        return None
+        """Nothing has to be installed."""
 
     def bench(self, clone: object, worktree: FakeWorktree, commands: CommandSettings, setup: str | None) -> FakeBench:
         return FakeBench(worktree, self)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import aiohttp
 import asyncpg
+import psycopg
+from redis.exceptions import RedisError
 
 from app.domain.recovery import ErrorType
 from app.errors import (
@@ -27,6 +29,7 @@ class Failure:
     error_type: ErrorType
     message: str
     transient: bool
+    retry_after: float | None = None  # seconds, where the other side named them
 
 
 KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
@@ -39,6 +42,9 @@ KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
     (EnvironmentFailed, ErrorType.sandbox, False),
     (asyncpg.PostgresError, ErrorType.storage, True),
     (asyncpg.InterfaceError, ErrorType.storage, True),
+    (psycopg.OperationalError, ErrorType.storage, True),
+    (psycopg.InterfaceError, ErrorType.storage, True),
+    (RedisError, ErrorType.storage, True),
     (aiohttp.ClientError, ErrorType.github, True),
     (TimeoutError, ErrorType.timeout, True),
     (OSError, ErrorType.storage, True),
@@ -50,5 +56,5 @@ def classify(error: Exception) -> Failure:
     for kind, error_type, transient in KINDS:
         if isinstance(error, kind):
             text = str(error) if isinstance(error, AuroraError) else f"{kind.__name__}: the connection failed"
-            return Failure(error_type, text, transient)
+            return Failure(error_type, text, transient, getattr(error, "retry_after", None))
     return Failure(ErrorType.internal, f"An internal error happened ({type(error).__name__}).", transient=False)

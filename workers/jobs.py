@@ -95,7 +95,9 @@ class Jobs:
         failure = classify(error)
         tries = await self.mailbox.tries(project_id)
         agent_error = self._error(project_id, AgentRole.maestro, failure, error, tries)
-        decision = decide(agent_error, 1, 1, self.jitter(), transient=failure.transient)
+        decision = decide(
+            agent_error, 1, 1, self.jitter(), transient=failure.transient, retry_after=failure.retry_after
+        )
         project = await context.records.project()
         match decision:
             case Retry(delay):
@@ -144,7 +146,10 @@ class Jobs:
         failure = classify(error)
         agent_error = self._error(task_id, task.assigned_agent, failure, error, await self.mailbox.tries(task_id))
         handled = tuple(message.id for message in messages)
-        match decide(agent_error, 1, 1, self.jitter(), transient=failure.transient):
+        if task.status.ended:  # its end was written; what failed came after it, such as ringing for Maestro
+            await records.write(agent_error)
+            return
+        match decide(agent_error, 1, 1, self.jitter(), transient=failure.transient, retry_after=failure.retry_after):
             case Retry(delay):
                 await records.write(agent_error, Postponed(handled, delay))
             case Reflect() | Escalate():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from app.domain.checks import CheckResult
 from app.domain.ports import CheckRun, Clock, Clone, Effects, Forge, Outcome
 from app.domain.project import Project
+from app.domain.task import Task
 from app.github import checks
 
 
@@ -20,6 +21,13 @@ async def push_once(effects: Effects, clone: Clone, commit: str, branch: str, ex
         return None  # pushing what is there already changes nothing
 
     await effects.once(f"push.{branch}.{commit}", act, find)
+
+
+def own_commits(project: Project, tasks: Sequence[Task]) -> set[str]:
+    """Return the commits of a project that its branch may be at: whatever else is there is somebody else's."""
+    known = {project.head_sha, project.pull_request.head_sha if project.pull_request else None}
+    known |= {task.result.commit for task in tasks if task.result}
+    return {commit for commit in known if commit}
 
 
 async def publish_checks(

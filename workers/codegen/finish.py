@@ -14,7 +14,7 @@ from app.domain.ports import Step
 from app.domain.task import TaskResult, TaskStatus
 from workers.agents.reflexion import reflect as learn
 from workers.codegen.state import Context, State, results_of
-from workers.publish import publish_checks, push_once
+from workers.publish import own_commits, publish_checks, push_once
 
 FINISHED: Command[Any] = Command(goto=END)
 TITLE_LENGTH = 72  # as git's own tools expect
@@ -80,10 +80,20 @@ async def _publish(ctx: Context, state: State, results: Sequence[CheckResult], *
     """Commit the tree, make the feature branch point to it, and report; return the commit's sha."""
     sha = await ctx.worktree.commit(_message(ctx, state["summary"]), [ctx.worktree.base])
     if ctx.push or even_if_local:
-        before = ctx.task.result.commit if ctx.task.result else None
-        await push_once(ctx.effects, ctx.clone, sha, ctx.task.branch, before)
+        await push_once(ctx.effects, ctx.clone, sha, ctx.task.branch, await _expected(ctx))
         await publish_checks(ctx.effects, ctx.forge, sha, ctx.worktree.base, results)
     return sha
+
+
+async def _expected(ctx: Context) -> str | None:
+    """Return where the task's branch should be before the push; the project's own may have gone on since."""
+    task = ctx.task
+    before = task.result.commit if task.result else None
+    if task.branch != ctx.project.branch or not (task.round or task.dependencies):
+        return before
+    await ctx.clone.fetch()
+    now = await ctx.clone.head(task.branch)
+    return now if now in own_commits(ctx.project, await ctx.records.tasks()) else before
 
 
 def _message(ctx: Context, summary: str) -> str:

@@ -13,7 +13,7 @@ from app.domain.repository_settings import MergePolicy
 from app.errors import MergeConflict
 from app.github import pull_request as wording
 from workers.maestro.context import WAIT, Context, State
-from workers.publish import publish_checks, publish_review, push_once
+from workers.publish import own_commits, publish_checks, publish_review, push_once
 
 MOST_BASE_MOVES = 3  # how often a moving base is followed before a person is asked
 UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself."
@@ -44,9 +44,10 @@ async def _publish(
 ) -> tuple[Project, PullRequest]:
     """Make branch, check runs and pull request show the present head."""
     head = project.head_sha or ""
-    before = project.pull_request.head_sha if project.pull_request else None
-    await push_once(ctx.effects, clone, head, project.branch, before)
     tasks = await ctx.records.tasks()
+    before = await clone.head(project.branch)
+    ours = before in own_commits(project, tasks)
+    await push_once(ctx.effects, clone, head, project.branch, before if ours else None)
     title, body = wording.title(project), wording.body(project, tasks, results, evidence={})
 
     async def find() -> Outcome | None:

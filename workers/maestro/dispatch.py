@@ -11,9 +11,12 @@ from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus, topological_order
 from app.errors import MergeConflict
 from workers.maestro.context import WAIT, Context, State
+from workers.maestro.rework import resolve
 
 
-async def dispatch(_: State, runtime: Runtime[Context]) -> Command[Literal["integrate", "escalate", "__end__"]]:
+async def dispatch(
+    _: State, runtime: Runtime[Context]
+) -> Command[Literal["integrate", "dispatch", "escalate", "__end__"]]:
     """Send each task that can begin to its agent; integrate when all are completed, escalate when one failed."""
     ctx = runtime.context
     project = await ctx.records.project()
@@ -25,7 +28,10 @@ async def dispatch(_: State, runtime: Runtime[Context]) -> Command[Literal["inte
     under_way = any(task.status in {TaskStatus.ready, TaskStatus.running} for task in tasks)
     if failed and not under_way:
         return await ctx.escalate(project, _failures(failed))
-    starting = [] if failed else await _start(ctx, project, tasks)
+    try:
+        starting = [] if failed else await _start(ctx, project, tasks)
+    except Conflict as conflict:
+        return await resolve(ctx, project, conflict.task, conflict.onto, conflict.paths)
     if starting:
         messages = [ctx.task_message(task) for task in starting]
         await ctx.records.write(*starting, *messages)
@@ -44,6 +50,8 @@ async def _start(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[
     """Return the tasks that can begin, each based on the work that it depends on, most urgent first."""
     clone = await ctx.clone(project)
     can_begin = sorted(startable(tasks), key=lambda task: -task.priority)
+    if ctx.policy.push_task_branches and any(task.dependencies for task in can_begin):
+        await clone.fetch()  # what they depend on may have been done on other machines
     return [
         task.model_copy(update={"status": TaskStatus.ready, "base_sha": await _base(clone, project, task, tasks)})
         for task in can_begin

@@ -3,24 +3,23 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.checks import CheckResult
-from app.domain.ports import Checked, Clone, Judgement, Memory
+from app.domain.ports import Checked, Clone, Judgement
 from app.domain.project import Phase, Project, ProjectStatus
-from app.domain.task import Task, TaskStatus
+from app.domain.task import Task
 from app.errors import BudgetExceeded, ModelError, Transient
 from workers import feedback
 from workers.maestro import review
 from workers.maestro.context import Context, State
 from workers.maestro.dispatch import Conflict, combine, in_order
+from workers.maestro.rework import resolve, send_back
 
 log = logging.getLogger(__name__)
-
-MOST_ROUNDS = 3  # how often a project sends work back before a person is asked
 
 
 async def integrate(_: State, runtime: Runtime[Context]) -> Command[Literal["verify", "dispatch", "escalate"]]:
@@ -34,9 +33,7 @@ async def integrate(_: State, runtime: Runtime[Context]) -> Command[Literal["ver
     try:
         head = (await combine(clone, project.base_sha or "", in_order(tasks)))[0]
     except Conflict as conflict:
-        memory = Memory("conflict", str(conflict), {"task": conflict.task.key, "onto": conflict.onto}, ctx.clock())
-        reason = feedback.of_conflict(conflict.paths)
-        return await send_back(ctx, project, conflict.task, conflict.onto, reason, memory)
+        return await resolve(ctx, project, conflict.task, conflict.onto, conflict.paths)
     await ctx.move(project, Phase.verify, head_sha=head, status=ProjectStatus.verifying)
     return Command(goto="verify")
 
@@ -59,7 +56,10 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
     if not failed:
         await ctx.move(project, Phase.review)
         return Command(goto="review")
-    culprit, onto = await _culprit(ctx, clone, project, tasks)
+    try:
+        culprit, onto = await _culprit(ctx, clone, project, tasks)
+    except Conflict as conflict:  # on a base that has moved, the parts may fit less well than their whole
+        return await resolve(ctx, project, conflict.task, conflict.onto, conflict.paths)
     return await send_back(ctx, project, culprit, onto, feedback.of_checks(failed))
 
 
@@ -100,21 +100,3 @@ async def _culprit(ctx: Context, clone: Clone, project: Project, tasks: Sequence
             low = middle + 1
     before = steps[high - 1] if high else project.base_sha or ""
     return ordered[high], before
-
-
-async def send_back(ctx: Context, project: Project, task: Task, onto: str, reason: str, *facts: Memory) -> Command[Any]:
-    """Give a task back to its agent with the reason, on top of what it has to fit with; bounded."""
-    if project.rounds >= MOST_ROUNDS:
-        text = f"The parts of this work don't fit together after {MOST_ROUNDS} rounds.\n\n{reason}"
-        return await ctx.escalate(project, text, *facts)
-    again = task.model_copy(
-        update={
-            "status": TaskStatus.pending,
-            "round": task.round + 1,
-            "feedback": (*task.feedback, reason),
-            "base_sha": onto,
-            "completed_at": None,
-        }
-    )
-    await ctx.move(project, Phase.dispatch, again, *facts, rounds=project.rounds + 1, status=ProjectStatus.building)
-    return Command(goto="dispatch")

@@ -119,6 +119,7 @@ class World:
     effects: list[str] = field(default_factory=list)  # those that were done, in order
     dies_after: int | None = None  # how many effects
     dead: bool = False
+    building: bool = False  # whether a task is being done at the moment
     times: int = 2  # how often each job runs
 
     def __post_init__(self) -> None:
@@ -176,7 +177,11 @@ class World:
                 effects=CrashingEffects(self.pool, lease, project.id, self), forge=self.forge, clock=self.clock,
                 push=self.policy.push_task_branches or task.branch == project.branch,
             )  # fmt: skip
-            await codegen.run(self.graph, context)
+            self.building = True
+            try:
+                await codegen.run(self.graph, context)
+            finally:
+                self.building = False
 
     _titles: dict[UUID, str] = field(default_factory=dict)
 
@@ -234,6 +239,11 @@ class World:
         await self.label(**more)
         await self.run()
         return await self.project()
+
+    async def until_settled_from_start(self) -> Project:
+        """Label the issue and let time pass until nothing is pending."""
+        await self.start()
+        return await self.until_settled()
 
     async def later(self) -> Project:
         """Let what was put off be due, ring for all that is pending, and run that."""

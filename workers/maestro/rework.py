@@ -1,0 +1,39 @@
+"""Give a task back to its agent: what doesn't fit with the others' work is made again on top of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from langgraph.types import Command
+
+from app.domain.ports import Memory
+from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.task import Task, TaskStatus
+from workers import feedback
+from workers.maestro.context import Context
+
+MOST_ROUNDS = 3  # how often a project sends work back before a person is asked
+
+
+async def resolve(ctx: Context, project: Project, task: Task, onto: str, paths: Sequence[str]) -> Command[Any]:
+    """Send back a task whose work conflicts in `paths` with what was merged before it."""
+    text = f"{task.key} conflicts in {', '.join(paths)}"
+    memory = Memory("conflict", text, {"task": task.key, "onto": onto}, ctx.clock())
+    return await send_back(ctx, project, task, onto, feedback.of_conflict(paths), memory)
+
+
+async def send_back(ctx: Context, project: Project, task: Task, onto: str, reason: str, *facts: Memory) -> Command[Any]:
+    """Give a task back to its agent with the reason, on top of what it has to fit with; bounded."""
+    if project.rounds >= MOST_ROUNDS:
+        text = f"The parts of this work don't fit together after {MOST_ROUNDS} rounds.\n\n{reason}"
+        return await ctx.escalate(project, text, *facts)
+    again = task.model_copy(
+        update={
+            "status": TaskStatus.pending,
+            "round": task.round + 1,
+            "feedback": (*task.feedback, reason),
+            "base_sha": onto,
+            "completed_at": None,
+        }
+    )
+    await ctx.move(project, Phase.dispatch, again, *facts, rounds=project.rounds + 1, status=ProjectStatus.building)
+    return Command(goto="dispatch")
