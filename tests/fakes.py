@@ -563,12 +563,6 @@ class FakeBench:
     async def calm(self) -> None:
         """End nothing."""
 
-    def anticipate(self) -> None:
-        """Judge nothing ahead."""
-
-    async def calm(self) -> None:
-        """There is nothing to end."""
-
     def syntax_error(self, path: str, text: str) -> Finding | None:
         return None
 
