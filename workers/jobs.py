@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import Clock, Fact, Handled, Postponed, Records
-from app.domain.project import Phase, Project
+from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.recovery import AgentError, Escalate, Reflect, Retry, decide
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
@@ -102,8 +102,14 @@ class Jobs:
         match decision:
             case Retry(delay):
                 await context.records.write(agent_error, Postponed(handled, delay))
-            case Reflect() | Escalate() if project.phase is Phase.escalate:
+            case Reflect() | Escalate() if project.phase is Phase.escalate or (
+                project.phase is Phase.settle and failure.transient
+            ):
                 await context.records.write(agent_error, Postponed(handled, 60.0))
+            case Reflect() | Escalate() if project.phase is Phase.settle:
+                # What was delivered stays so: that it can't be tidied up after is for the operator.
+                changes = {"status": ProjectStatus.merged, "reason": None, "finished_at": self.clock()}
+                await context.move(project, Phase.done, agent_error, Postponed(handled, 0.0), **changes)
             case Reflect() | Escalate():
                 later = Postponed(handled, 0.0)
                 await context.move(project, Phase.escalate, agent_error, later, reason=failure.message)
