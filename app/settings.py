@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     model_prices: str = ""  # read where models are made
     """Prices and other knowledge of models: a JSON object, or the path of a JSON or TOML file with one. See Models."""
 
+    model_protocol: str | None = None
+    """How actions are asked of models that the table doesn't know: `tools`, `actions` or `files`."""
+
     # Policy
     merge: MergePolicy | None = None
     """Goes before what repositories say of `merge`: `auto`, `on-approval` or `never`."""

@@ -46,7 +46,8 @@ async def measure(tasks: int, seconds: float) -> Found:
         await runner.cleanup()
 
 
-async def _run(folder: Path, url: str) -> Found:
+def _prepare(folder: Path) -> tuple[Path, Path]:
+    """Make the repository and the issue."""
     repository, issue = folder / "repository", folder / "issue.md"
     for name, text in FILES.items():
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,11 @@ async def _run(folder: Path, url: str) -> Found:
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", "Start"], check=True)
     issue.write_text("# Add the numbers\n\nA module for each number, with a test.\n")
+    return repository, issue
+
+
+async def _run(folder: Path, url: str) -> Found:
+    repository, issue = await asyncio.to_thread(_prepare, folder)
     environment = {
         "AURORA_MODEL_PRICES": json.dumps({MODEL: "free"}),
         "OPENAI_BASE_URL": url,

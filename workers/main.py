@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from arq.worker import Worker as ArqWorker
 from arq.worker import func
 
 from app import queue as names
+from app.github.recovery import request_missed
 from app.settings import Settings
 from workers.wiring import Worker, open_worker
 
@@ -21,6 +23,8 @@ QUICK_JOBS = 16  # deliveries and Maestro's moves at a time
 JOB_TIMEOUT = 6 * 3600  # seconds; what hangs is ended by its own limits long before
 POLL = 0.05  # seconds between looks at the queue
 RECONCILE = 3.0  # seconds between looks for what nobody handles
+RECOVER = 300.0  # seconds between looks for deliveries that GitHub could not bring
+REMEMBERED = timedelta(days=3)  # that GitHub keeps deliveries for
 OVERDUE = 2.0  # seconds after which a ring counts as lost
 DRAIN = 20.0  # seconds that running jobs get to reach a saved point after SIGTERM
 
@@ -52,7 +56,7 @@ async def work(settings: Settings, ready_file: Path | None = None) -> None:
         quick = _arq(worker, redis, names.QUEUE, [handle_delivery, advance], QUICK_JOBS)
         tasks = _arq(worker, redis, names.TASK_QUEUE, [run_task], settings.task_slots)
         running = [asyncio.create_task(arq.async_run()) for arq in (quick, tasks)]
-        running.append(asyncio.create_task(reconcile(worker)))
+        running += [asyncio.create_task(reconcile(worker)), asyncio.create_task(recover(worker))]
         if ready_file:
             await asyncio.to_thread(ready_file.touch)
         log.info("worker ready", extra={"task_slots": settings.task_slots})
@@ -102,3 +106,13 @@ async def reconcile(worker: Worker) -> None:
                 await worker.queue.work(message.id, message.message_type, message.subject, message.ring)
         except Exception:
             log.warning("the reconciler could not look", exc_info=True)
+
+
+async def recover(worker: Worker) -> None:
+    """Ask GitHub, at the start and every few minutes, for the deliveries that it could not bring."""
+    while True:
+        try:
+            await request_missed(worker.app, worker.inbox, datetime.now(UTC) - REMEMBERED)
+        except Exception:
+            log.warning("missed deliveries could not be looked for", exc_info=True)
+        await asyncio.sleep(RECOVER)

@@ -19,6 +19,7 @@ from app.domain.project import Project
 from app.domain.roles import Tier
 from app.domain.task import Task
 from app.errors import ModelError
+from app.github.client import GitHubClient
 from app.github.forges import GitHubForges
 from app.github.identity import AppIdentity
 from app.queue import Queue
@@ -63,6 +64,7 @@ class Worker:
     inbox: Inbox
     mailbox: Mailbox
     queue: Queue
+    app: GitHubClient  # speaks as the app itself
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def models_of(settings: Settings) -> Models:
         Tier.reviewer: settings.model_reviewer,
     }
     tiers = {tier: name for tier, name in named.items() if name}
-    return Models(settings.model or "", tiers, settings.model_prices)
+    return Models(settings.model or "", tiers, settings.model_prices, settings.model_protocol)
 
 
 async def load_ahead(models: Models) -> None:
@@ -181,6 +183,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         identity = await forges.identity()
         clones = Clones(settings.data_dir, forges, _committer(identity))
         models = models_of(settings)
+        stack.push_async_callback(models.close)
         ledger = Ledger(random.random)
         thinker = StructuredThinker(models, ledger)
         saver = await stack.enter_async_context(open_saver(settings.database(), settings.task_slots))
@@ -210,4 +213,4 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
         intake = Intake(inbox, forges, forges.identity, bench.ring, utc_now, rules)
         await load_ahead(models)
-        yield Worker(jobs, intake, inbox, mailbox, queue)
+        yield Worker(jobs, intake, inbox, mailbox, queue, forges.app)

@@ -43,12 +43,10 @@ class CommandSettings(BaseModel):
 
 
 class LabelSettings(BaseModel):
-    """The names of the labels that start and describe a run."""
+    """The names of the labels that describe a run; what starts one is the operator's `AURORA_TRIGGER_LABEL`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    trigger: str = "aurora"
-    """Accepted, but not in force: the operator's `AURORA_TRIGGER_LABEL` starts runs."""
     working: str = "aurora: working"
     """While tasks are planned and worked on."""
     waiting: str = "aurora: waiting"

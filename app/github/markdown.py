@@ -34,6 +34,7 @@ _MARKUP = re.compile(
 )
 _CLOSING = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?=:?\s+\S*(?:\#\d|GH-\d|/\d))", re.IGNORECASE)
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+_CODE_SPAN = re.compile(r"(`[^`]+`)")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _NOT_FOR_LABELS = re.compile(r"[^\w .,:/()+\-=']")
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}(\[bot\])?")
@@ -56,12 +57,17 @@ def plain(text: str, limit: int = 200) -> str:
 
 
 def inline(text: str, limit: int = 500) -> str:
-    """Return hostile text as literal words within a line, a list item or a table's cell."""
-    words = " ".join(_INVISIBLE.sub("", text).split())
-    literal = _shortened(words, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return hostile text as words within a line, a list item or a table's cell; only its code spans stay Markdown."""
+    words = _shortened(" ".join(_INVISIBLE.sub("", text).split()), limit)
+    parts = _CODE_SPAN.split(words)
+    shown = (code(part[1:-1], limit) if index % 2 else _literal(part) for index, part in enumerate(parts))
+    return _without_references("".join(shown))
+
+
+def _literal(text: str) -> str:
+    literal = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = _SPECIAL.sub(r"\\\1", literal)
-    escaped = re.sub(r"^([-+#=]|\d+[.)])", r"\\\1" if not escaped[:1].isdigit() else _BREAK + r"\1", escaped)
-    return _without_references(escaped)
+    return re.sub(r"^([-+#=]|\d+[.)])", r"\\\1" if not escaped[:1].isdigit() else _BREAK + r"\1", escaped)
 
 
 def block(text: str, limit: int = 4000) -> str:

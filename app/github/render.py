@@ -129,10 +129,18 @@ def escalation(
         *(_tried(task, repository_url) for task in tasks if task.attempts and not _succeeded(task)),
         _done(tasks),
         f"The full logs are at {logs}." if logs else "",
-        _commands("To go on from here, comment:", commands),
+        _commands("To go on from here, comment:", commands) or _again(project),
         f"<sub>{_money(project)}</sub>",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _again(project: Project) -> str:
+    """Say how the next run is started, which needs no command."""
+    return (
+        "To go on from here: say more in the issue or a comment, or finish the work on its branch yourself. "
+        f"For another run, take the label off issue #{project.issue_number} and put it on again."
+    )
 
 
 def empty_issue(login: str, trigger: str) -> str:

@@ -82,7 +82,7 @@ async def fenced(pool: Pool, lease: Lease) -> AsyncIterator[Connection]:
 
     Raises `LeaseLost` when there is a successor already.
     """
-    async with pool.acquire() as connection, connection.transaction():
+    async with pool.acquire(timeout=COMMAND_TIMEOUT) as connection, connection.transaction():
         held = await connection.fetchval(sql("leases.hold"), lease.subject, lease.owner, lease.epoch)
         if not held:
             raise LeaseLost(f"Another worker has taken over {lease.subject}.")

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 from uuid import UUID, uuid4, uuid5
 
-from app.domain.checks import CheckResult
+from app.domain.checks import Checkpoint, CheckResult
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import Checked, Fact, Handled, Memory, ModelCall, Postponed, Revoked
 from app.domain.project import Project
@@ -44,7 +44,7 @@ class LeasedRecords:
     async def checks(self, commit: str) -> list[CheckResult]:
         """Return what the checkpoints said of a commit."""
         found = await self._pool.fetch(sql("results.checks_of_commit"), self._project_id, commit)
-        return [rows.check(row) for row in found]
+        return sorted((rows.check(row) for row in found), key=lambda result: list(Checkpoint).index(result.checkpoint))
 
     async def calls(self) -> list[ModelCall]:
         """Return the project's model calls, oldest first."""

@@ -1,6 +1,6 @@
 """What people read of a checkpoint: titles of one line, and summaries in Markdown."""
 
-import html
+import re
 from collections.abc import Sequence
 
 from app.domain.checks import Checkpoint, Conclusion, Finding
@@ -34,7 +34,7 @@ def static_summary(observation: Observation, findings: Sequence[Finding], notes:
     parts = [_ran(observation), *_notes(notes), _listing("New", new)]
     if known:
         parts.append(f"Red before this change, so not counted: {count(known, 'finding')} in the changed files.")
-    return _join([*parts, _details(observation.log) if new else ""])
+    return _join(parts)
 
 
 def tests_title(now: Observation, verdict: Verdict) -> str:
@@ -78,7 +78,7 @@ def tests_summary(base: Observation, now: Observation, verdict: Verdict, notes: 
     parts.append(_names("Removed together with what they tested", verdict.excused))
     if not now.tests and not new and verdict.findings:
         parts.append("Red before this change, so not counted: " + "; ".join(f.message for f in verdict.findings))
-    return _join([*parts, _details(now.log)])
+    return _join(parts)
 
 
 def _counts(base: Observation, now: Observation) -> str:
@@ -130,13 +130,11 @@ def _names(title: str, names: Sequence[str]) -> str:
     return "\n".join([f"**{title}**", "", *listed])
 
 
-def _details(log: str) -> str:
+def _output(log: str) -> str:
+    """Show the end of a tool's output as code."""
     text = log if len(log) <= _TAIL else "…\n" + log[-_TAIL:]
-    return (
-        f"<details><summary>Output</summary>\n\n<pre>\n{html.escape(text, quote=False)}\n</pre>\n</details>"
-        if text
-        else ""
-    )
+    ticks = "`" * (3 + max((len(run) for run in re.findall("`{3,}", text)), default=0))
+    return f"{ticks}\n{text}\n{ticks}" if text else ""
 
 
 def _join(parts: Sequence[str]) -> str:
@@ -146,7 +144,7 @@ def _join(parts: Sequence[str]) -> str:
 def reason(sentence: str) -> str:
     """Show why something was not run: a sentence, and after an empty line what a tool said."""
     first, _, output = sentence.partition("\n\n")
-    return _join([first, _details(output)])
+    return _join([first, _output(output)])
 
 
 def conclude(findings: Sequence[Finding]) -> Conclusion:

@@ -7,6 +7,7 @@ from langgraph.types import Command
 
 from app.domain.ports import Prompt, Step, WorkEnd
 from workers.agents.prompts import system_prompt
+from workers.agents.roster import roster
 from workers.codegen.spec import build_spec
 from workers.codegen.state import Context, State
 
@@ -16,7 +17,8 @@ SPEC_TOKENS = 6000
 async def spec(_: State, runtime: Runtime[Context]) -> Command[Literal["generate"]]:
     """Gather what the agent has to know: task, criteria, instructions, map, files."""
     ctx = runtime.context
-    text = await build_spec(ctx.project, ctx.task, ctx.clone, ctx.worktree.base, (), SPEC_TOKENS)
+    shown = roster()[ctx.task.assigned_agent].context
+    text = await build_spec(ctx.project, ctx.task, ctx.clone, ctx.worktree.base, (), SPEC_TOKENS, shown)
     return Command(
         goto="generate",
         update={

@@ -43,8 +43,9 @@ async def build_spec(
     base: str,
     memories: Sequence[str],
     budget_tokens: int = DEFAULT_BUDGET,
+    also: Sequence[str] = (),
 ) -> str:
-    """Write the prompt for a task, of about `budget_tokens` at most.
+    """Write the prompt for a task, of about `budget_tokens` at most; `also` are globs of files that its role is shown.
 
     What stays the same from attempt to attempt stands first, lessons last, so that the prefix can be cached.
     """
@@ -53,7 +54,7 @@ async def build_spec(
     issue = describe_issue(project, characters(budget_tokens) // 6)
     guidance = await instructions(clone, base, budget_tokens // 8)
     left = budget_tokens - sum(tokens(part) for part in (ask, issue, guidance, PREAMBLE)) - 10
-    code = await _code(clone, base, paths, _wanted(project, task), task.footprint, left=left)
+    code = await _code(clone, base, paths, _wanted(project, task), task.footprint, also, left=left)
     return "\n\n".join(part for part in (PREAMBLE, guidance, code, issue, ask) if part)
 
 
@@ -109,7 +110,14 @@ def _wanted(project: Project, task: Task) -> str:
 
 
 async def _code(
-    clone: Clone, base: str, paths: Sequence[str], wanted: str, footprint: Sequence[str], *, left: int
+    clone: Clone,
+    base: str,
+    paths: Sequence[str],
+    wanted: str,
+    footprint: Sequence[str],
+    also: Sequence[str],
+    *,
+    left: int,
 ) -> str:
     whole = await _whole(clone, base, paths, footprint, left)
     if whole is not None:
@@ -118,7 +126,19 @@ async def _code(
     files = await asyncio.to_thread(show_files, texts, wanted, left)
     room = min(left - tokens(files) - tokens(fence("map", "")), left // 4)
     drawn = await repository_map(clone, base, wanted, footprint, room) if room >= LEAST_MAP else ""
-    return "\n\n".join(part for part in (fence("map", drawn) if drawn else "", files) if part)
+    map_ = fence("map", drawn) if drawn else ""
+    room = (left - tokens(files) - tokens(map_)) // 2
+    context = await _context(clone, base, paths, footprint, also) if room >= LEAST_MAP else {}
+    role = await asyncio.to_thread(show_files, context, wanted, room) if context else ""
+    return "\n\n".join(part for part in (map_, role, files) if part)
+
+
+async def _context(
+    clone: Clone, base: str, paths: Sequence[str], footprint: Sequence[str], also: Sequence[str]
+) -> dict[str, str]:
+    """Return the texts of the files that the role is shown beyond the footprint."""
+    chosen = [path for path in paths if in_footprint(path, also) and not in_footprint(path, footprint)]
+    return dict(await read_texts(clone, base, chosen[:MOST_FILES])) if also else {}
 
 
 async def _whole(clone: Clone, base: str, paths: Sequence[str], footprint: Sequence[str], left: int) -> str | None:

@@ -29,7 +29,9 @@ async def demo(data: Path | None) -> int:
     with tempfile.TemporaryDirectory(prefix="aurora-demo-") as folder:
         repository = make_sample(Path(folder) / "pocket-ledger")
         data = data or DEFAULT_DATA / "demo"
-        return await run(Request(repository, SAMPLE / "issue.md", model, merge="auto", data=data, fresh=True))
+        status = await run(Request(repository, SAMPLE / "issue.md", model, merge="auto", data=data, fresh=True))
+    console.print(f"\nEverything is kept. To look at it: [bold]aurora local --data {data}[/]", highlight=False)
+    return status
 
 
 def make_sample(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """Open the pull request with its evidence, and merge it when the repository's policy allows."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
@@ -10,6 +11,7 @@ from app.domain.checks import CheckResult
 from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
 from app.domain.repository_settings import MergePolicy
+from app.domain.task import Task
 from app.errors import MergeConflict
 from app.github import pull_request as wording
 from workers.maestro.context import WAIT, Context, State
@@ -17,6 +19,7 @@ from workers.publish import own_commits, publish_checks, publish_review, push_on
 
 MOST_BASE_MOVES = 3  # how often a moving base is followed before a person is asked
 UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself."
+MOST_SHOWN = 4  # files as evidence of a requirement, of each task
 MERGE_TRIES = 3  # while GitHub says that the base was modified
 
 
@@ -48,7 +51,7 @@ async def _publish(
     before = await clone.head(project.branch)
     ours = before in own_commits(project, tasks)
     await push_once(ctx.effects, clone, head, project.branch, before if ours else None)
-    title, body = wording.title(project), wording.body(project, tasks, results, evidence={})
+    title, body = wording.title(project), wording.body(project, tasks, results, evidence=await _evidence(clone, tasks))
 
     async def find() -> Outcome | None:
         found = await ctx.forge.find_pull_request(project.branch)
@@ -68,6 +71,18 @@ async def _publish(
         await ctx.forge.edit_pull_request(pull.number, title, body)
     ref = PullRequestRef(number=pull.number, url=pull.url, head_sha=head, merged=pull.merged)
     return await ctx.move(project, Phase.deliver, pull_request=ref), pull
+
+
+async def _evidence(clone: Clone, tasks: Sequence[Task]) -> dict[str, list[str]]:
+    """Return, by requirement, the files in which it can be seen, tests first."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        if task.result and task.result.commit and task.base_sha:
+            changed = [change.path for change in await clone.changes(task.base_sha, task.result.commit)]
+            shown = sorted(changed, key=lambda path: ("test" not in path.lower(), path))
+            for requirement in task.requirements:
+                found.setdefault(requirement, []).extend(f"`{path}`" for path in shown[:MOST_SHOWN])
+    return found
 
 
 async def _may_merge(ctx: Context, project: Project, pull: PullRequest) -> bool:

@@ -30,7 +30,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_are_in_force():
     assert defaults.max_attempts == 5
     assert defaults.budget is None
     assert defaults.protected_paths == ()
-    assert defaults.labels.trigger == "aurora"
+    assert defaults.labels.working == "aurora: working"
 
 
 def test_every_key_is_read():

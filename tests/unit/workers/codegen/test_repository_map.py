@@ -106,7 +106,9 @@ def test_a_definition_knows_where_it_ends():
     assert (store.line, store.end_line) == (9, 21)
 
 
-@pytest.mark.parametrize("text", ["def (:\n  )", "\x00\x01", "\ud800", "class " * 3000, "(" * 5000, "if (a) {} else " * 9000, ""])
+@pytest.mark.parametrize(
+    "text", ["def (:\n  )", "\x00\x01", "\ud800", "class " * 3000, "(" * 5000, "if (a) {} else " * 9000, ""]
+)
 def test_what_is_no_program_is_no_error(text: str):
     outline("a.py", text)
     outline("a.ts", text)
