@@ -27,11 +27,16 @@ def normalise(path: str) -> str:
 def locate(root: Path, path: str) -> Path:
     """Return where `path` is; raise `Refused` when a symbolic link leads out of the repository."""
     relative = normalise(path)
-    if ".git" in PurePosixPath(relative.casefold()).parts:
-        raise Refused(f"{relative} belongs to git and isn't part of the repository's files.")
     place = root / relative
-    if not place.resolve().is_relative_to(root.resolve()):
+    try:
+        real, top = place.resolve(), root.resolve()
+    except RuntimeError as error:  # links in a circle
+        raise Refused(f"{relative} is a link that leads nowhere.") from error
+    if not real.is_relative_to(top):
         raise Refused(f"{relative} is a link that leads outside the repository.")
+    for spelled in (PurePosixPath(relative), real.relative_to(top)):
+        if ".git" in PurePosixPath(str(spelled).casefold()).parts:
+            raise Refused(f"{relative} belongs to git and isn't part of the repository's files.")
     return place
 
 

@@ -33,6 +33,7 @@ class Checkout:
         self._base = base
         self._identity = identity
         self._one_at_a_time = asyncio.Lock()
+        self._links: list[str] | None = None
 
     @property
     def path(self) -> Path:
@@ -94,6 +95,8 @@ class Checkout:
     async def _snapshot(self) -> AsyncIterator[dict[str, str]]:
         """Stage everything in a copy of the index; yields the environment that makes git use it."""
         async with self._one_at_a_time:
+            for link in await self._submodules():
+                await asyncio.to_thread(_close_submodule, self._path, link)
             # Files that only changed hands are read once here, not at each snapshot.
             await self._git("update-index", "-q", "--refresh", codes=(0, 1))
             listed = await self._git("ls-files", "-z", "--others", "--modified", "--exclude-standard")
@@ -103,6 +106,13 @@ class Checkout:
                 if listed.stdout:
                     await self._git("add", "--all", environment=index)
                 yield index
+
+    async def _submodules(self) -> list[str]:
+        """Return where the base has submodules, which are never checked out here."""
+        if self._links is None:
+            listed = await self._git("ls-tree", "-r", "-z", self._base)
+            self._links = [item.split("\t", 1)[1] for item in listed.items if item.startswith("160000 ")]
+        return self._links
 
 
 class _Copy:
@@ -138,6 +148,17 @@ def _admit(root: Path, paths: set[str]) -> None:
                 f"{path} has {status.st_size // 1_000_000} MB, and files over {LARGEST_FILE // 1_000_000} MB"
                 " can't be committed. Delete it or add it to .gitignore."
             )
+
+
+def _close_submodule(root: Path, path: str) -> None:
+    """Remove the repository that a command made where a submodule belongs.
+
+    `git add` would start another git in there, which obeys that repository's own configuration: its filters are
+    commands, and they would run as the worker.
+    """
+    place = root / path
+    if place.is_dir() and place.resolve() == root.resolve() / path:  # links may lead to others' repositories
+        remove(place / ".git")
 
 
 def _is_text(path: str) -> bool:

@@ -113,6 +113,14 @@ async def test_no_path_leads_out_of_bounds(do, tree, tmp_path, path):
     assert not list((tmp_path / "outside").iterdir())
 
 
+@pytest.mark.parametrize("target", [".git/config", "loop"])
+async def test_no_link_leads_to_what_belongs_to_git_or_in_circles(do, tree, target):
+    (tree.path / "loop").symlink_to("loop")
+    (tree.path / "link").symlink_to(target)
+    assert await refused(do("write_file", path="link", content="gitdir: elsewhere"))
+    assert await refused(do("read_file", path="link"))
+
+
 async def test_a_link_does_not_widen_what_a_role_may_write(do, tree):
     (tree.path / "tests").mkdir()
     (tree.path / "tests" / "test_x.py").symlink_to(tree.path / "src" / "sums.py")

@@ -1,6 +1,7 @@
 """Mirrors, worktrees, merges and pushes with real git, against a repository on this disk."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -271,6 +272,51 @@ async def test_submodules_stay_as_they_are(mirror: Mirror, base: str, origin: Pa
         assert [change.path for change in await tree.changes()] == ["a.py"]
         await tree.restore(await tree.patch())
         assert [change.path for change in await tree.changes()] == ["a.py"]
+
+
+async def test_a_repository_planted_in_a_submodule_runs_nothing(
+    mirror: Mirror, base: str, origin: Path, tmp_path: Path
+) -> None:
+    source, ran = tmp_path / "sample", tmp_path / "ran"
+    git(source, "update-index", "--add", "--cacheinfo", f"160000,{base},sub")
+    git(source, "commit", "-q", "-m", "Link")
+    git(source, "push", "-q", str(origin), "main")
+    await mirror.fetch()
+    head = await mirror.head("main")
+    assert head is not None
+    async with mirror.worktree("t", head) as tree:
+        planted = tree.path / "sub"
+        git(planted, "init", "-q")
+        (planted / ".gitattributes").write_text("* filter=evil\n")
+        (planted / "f").write_text("one\n")
+        git(planted, "add", "--all")
+        git(planted, "config", "filter.evil.clean", f"touch {ran}; cat")
+        (planted / ".git" / "HEAD").write_text(f"{base}\n")  # where the submodule should be: git looks at its files
+        (planted / "f").write_text("two\n")
+        (tree.path / "a.py").write_text("new\n")
+        assert [change.path for change in await tree.changes()] == ["a.py"]
+        assert not ran.exists()
+
+
+async def test_a_link_in_the_way_to_a_submodule_is_not_followed(
+    mirror: Mirror, base: str, origin: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "sample"
+    git(source, "update-index", "--add", "--cacheinfo", f"160000,{base},libs/sub")
+    git(source, "commit", "-q", "-m", "Link")
+    git(source, "push", "-q", str(origin), "main")
+    await mirror.fetch()
+    head = await mirror.head("main")
+    assert head is not None
+    (tmp_path / "theirs" / "sub").mkdir(parents=True)
+    git(tmp_path / "theirs" / "sub", "init", "-q")
+    async with mirror.worktree("t", head) as tree:
+        (tree.path / "libs" / "sub").rmdir()
+        (tree.path / "libs").rmdir()
+        (tree.path / "libs").symlink_to(tmp_path / "theirs")
+        with contextlib.suppress(GitError):  # some versions of git refuse such a link
+            await tree.changes()
+        assert (tmp_path / "theirs" / "sub" / ".git" / "HEAD").is_file()
 
 
 async def test_a_pipe_or_socket_is_no_file_of_the_repository(mirror: Mirror, base: str) -> None:
