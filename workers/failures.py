@@ -48,6 +48,7 @@ KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
     (aiohttp.ClientError, ErrorType.github, True),
     (TimeoutError, ErrorType.timeout, True),
     (OSError, ErrorType.storage, True),
+    (AuroraError, ErrorType.internal, False),
 )
 
 

@@ -127,8 +127,7 @@ async def test_a_plan_in_a_circle_is_sent_back_with_the_reason(world: World):
 @pytest.mark.parametrize(
     "answer",
     [
-        plan(planned("a", "a.py", after=["a"])),
-        plan(planned("a", "a.py", after=["ghost"])),
+        plan(planned("a", "a.py", after=["b"]), planned("b", "b.py", after=["a"])),
         plan(planned("a", "a.py"), planned("a", "b.py")),
         BadAnswer("nothing usable"),
     ],

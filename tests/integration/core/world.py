@@ -119,6 +119,7 @@ class World:
     effects: list[str] = field(default_factory=list)  # those that were done, in order
     dies_after: int | None = None  # how many effects
     dead: bool = False
+    tampered: bool = False  # whether a test changed rows behind the core's back
     building: bool = False  # whether a task is being done at the moment
     times: int = 2  # how often each job runs
 

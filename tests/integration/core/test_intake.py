@@ -1,0 +1,229 @@
+"""Intake: whatever GitHub tells, however often and in whatever order, an issue has one run at a time."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.domain.messages import AgentMessage
+from app.domain.ports import Permission
+from app.errors import Transient
+from app.github.identity import AppIdentity
+from app.storage.deliveries import Inbox
+from app.storage.pool import Pool
+from app.web.events import Reading
+from tests.fakes import START, FakeForges
+from tests.integration.core.world import ISSUE, World
+from workers.intake import Intake, Rules
+
+APP = AppIdentity(7, "aurora-dev")
+ANN = {"login": "ann", "type": "User"}
+RULES = Rules(Reading(), frozenset({"renovate[bot]"}), budget_usd=5.0, paused=False)
+
+
+def labelled(
+    action: str = "labeled", at: datetime = START, sender: dict[str, str] = ANN, **more: Any
+) -> dict[str, Any]:
+    """Return the payload of an issue that bears the label."""
+    label = {"label": {"name": "aurora"}} if action in {"labeled", "unlabeled"} else {}
+    issue = {"number": ISSUE, "labels": [{"name": "aurora"}], "updated_at": at.isoformat().replace("+00:00", "Z")}
+    return {
+        "action": action, "issue": issue, "sender": sender, "repository": {"full_name": "acme/sample"},
+        "installation": {"id": 5}, **label, **more,
+    }  # fmt: skip
+
+
+class Door:
+    """Stores deliveries and has them handled."""
+
+    def __init__(self, world: World, rules: Rules = RULES) -> None:
+        self.world, self.inbox, self.rung = world, Inbox(world.pool), list[AgentMessage]()
+
+        async def ring(message: AgentMessage) -> None:
+            self.rung.append(message)
+
+        async def identity() -> AppIdentity:
+            return APP
+
+        self.intake = Intake(self.inbox, FakeForges(world.forge), identity, ring, world.clock, rules)
+
+    async def store(self, guid: str, payload: dict[str, Any], event: str = "issues") -> str:
+        await self.inbox.store(guid, event, payload["action"], json.dumps(payload).encode())
+        return guid
+
+    async def receive(self, guid: str, payload: dict[str, Any], event: str = "issues") -> None:
+        await self.intake.handle(await self.store(guid, payload, event))
+
+
+async def runs(pool: Pool) -> list[str]:
+    """Return the status of each run, oldest first."""
+    return [row["status"] for row in await pool.fetch("SELECT status FROM projects ORDER BY run")]
+
+
+async def messages(pool: Pool) -> list[dict[str, Any]]:
+    """Return the payloads of all messages."""
+    return [row["payload"] for row in await pool.fetch("SELECT payload FROM agent_messages ORDER BY timestamp")]
+
+
+@pytest.fixture
+def around(pool: Pool) -> World:
+    """A world in which nothing has begun."""
+    return World(pool)
+
+
+ARRIVALS: Sequence[tuple[str, str]] = (("one", "opened"), ("two", "labeled"), ("one", "opened"), ("two", "labeled"))
+
+
+@pytest.mark.parametrize("order", sorted(set(itertools.permutations(ARRIVALS))))
+async def test_opened_and_labeled_are_one_project_in_any_order_and_number(around: World, order):
+    """Each delivery twice, the two of them in every order."""
+    door = Door(around)
+    for guid, action in order:
+        await door.receive(guid, labelled(action))
+    assert await runs(around.pool) == ["parsing"]
+    assert [one["event"] for one in await messages(around.pool)] == ["labelled"]
+    assert len(door.rung) == 1
+
+
+async def test_deliveries_at_the_same_time_are_one_project(around: World):
+    """Ten under new GUIDs, each handled by three workers at once."""
+    door = Door(around)
+    guids = [await door.store(f"g{number}", labelled()) for number in range(10)]
+    await asyncio.gather(*(door.intake.handle(guid) for guid in guids * 3))
+    assert await runs(around.pool) == ["parsing"]
+    assert len(await messages(around.pool)) == 1
+
+
+async def ended(world: World, door: Door) -> None:
+    """Let the issue's first run come to its end."""
+    await door.receive("first", labelled())
+    world.clock.now += timedelta(hours=1)
+    await world.pool.execute(
+        "UPDATE projects SET status = 'escalated', phase = 'done', finished_at = $1", world.clock.now
+    )
+
+
+async def test_a_delivery_that_is_days_late_doesn_t_begin_a_run_that_has_ended(around: World):
+    """The label that it tells of is the one whose run is over."""
+    door = Door(around)
+    await ended(around, door)
+    around.clock.now += timedelta(days=3)
+    await door.receive("late", labelled("opened"))
+    assert await runs(around.pool) == ["escalated"]
+
+
+async def test_labelling_again_after_the_end_begins_the_next_run(around: World):
+    """Which is how a person says: once more."""
+    door = Door(around)
+    await ended(around, door)
+    await door.receive("again", labelled(at=around.clock.now + timedelta(minutes=1)))
+    assert await runs(around.pool) == ["escalated", "parsing"]
+    assert await around.pool.fetchval("SELECT max(run) FROM projects") == 2
+
+
+@pytest.mark.parametrize("permission", [Permission.none, Permission.read])
+async def test_a_stranger_gets_a_reaction_and_nothing_else(around: World, permission: Permission):
+    """Who may not write may not start; asked of GitHub, not of the payload."""
+    around.forge.permissions["eve"] = permission
+    door = Door(around)
+    eve = {"login": "eve", "type": "User"}
+    await door.receive("one", labelled(sender=eve))
+    await door.receive("two", labelled("opened", sender=eve))
+    assert await runs(around.pool) == []
+    assert around.forge.reactions == {(ISSUE, "eyes")}
+    assert around.forge.said == []
+
+
+@pytest.mark.parametrize(
+    ("login", "begins"),
+    [("renovate[bot]", True), ("other[bot]", False), ("aurora-dev[bot]", True)],
+)
+async def test_of_bots_only_those_on_the_list_and_ourselves_may_start(around: World, login: str, begins: bool):
+    """Whatever permission a bot has."""
+    around.forge.permissions[login] = Permission.admin
+    await Door(around).receive("one", labelled(sender={"login": login, "type": "Bot"}))
+    assert bool(await runs(around.pool)) is begins
+
+
+async def test_while_paused_nothing_new_begins(around: World):
+    """What runs goes on; a label isn't acted upon."""
+    await Door(around, replace(RULES, paused=True)).receive("one", labelled())
+    assert await runs(around.pool) == []
+    assert around.forge.said == []
+
+
+@pytest.mark.parametrize("changes", [{"labels": ()}, {"state": "closed"}])
+async def test_what_changed_since_the_delivery_counts(around: World, changes: dict[str, Any]):
+    """The payload is a hint: the label has gone, or the issue was closed."""
+    around.forge.issues[ISSUE] = replace(around.forge.issues[ISSUE], **changes)
+    await Door(around).receive("one", labelled())
+    assert await runs(around.pool) == []
+
+
+async def test_an_issue_that_is_gone_begins_nothing(around: World):
+    """Deleted between delivery and look."""
+    del around.forge.issues[ISSUE]
+    await Door(around).receive("one", labelled())
+    assert await runs(around.pool) == []
+
+
+async def test_when_github_can_t_be_asked_the_delivery_waits(around: World):
+    """It isn't handled, so the reconciler rings for it again."""
+    around.forge.fail["permission"] = Transient("GitHub can't be reached.")
+    door = Door(around)
+    with pytest.raises(Transient):
+        await door.receive("one", labelled())
+    assert await around.pool.fetchval("SELECT count(*) FROM deliveries WHERE handled_at IS NULL") == 1
+    around.forge.fail.clear()
+    await door.intake.handle("one")
+    assert await runs(around.pool) == ["parsing"]
+
+
+async def test_taking_the_label_off_or_closing_tells_the_run(around: World):
+    """Once for each delivery."""
+    door = Door(around)
+    await door.receive("one", labelled())
+    for _ in range(2):
+        await door.receive("two", labelled("closed"))
+        await door.receive("three", labelled("unlabeled"))
+    told = [one.get("why") for one in await messages(around.pool) if one["event"] == "cancelled"]
+    assert sorted(told) == ["The issue was closed.", "The issue was unlabeled."]
+
+
+@pytest.mark.parametrize(("author", "heard"), [("ann", True), ("rea", False), ("nobody", False)])
+async def test_only_writers_are_heard(around: World, author: str, heard: bool):
+    """A comment by anybody else isn't even a message."""
+    door = Door(around)
+    await door.receive("one", labelled())
+    comment = {"id": 9, "body": "/aurora approve", "user": {"login": author}}
+    await door.receive("two", labelled("created", comment=comment), "issue_comment")
+    assert ("said" in [one["event"] for one in await messages(around.pool)]) is heard
+
+
+async def test_own_comments_and_issues_without_a_run_are_no_messages(around: World):
+    """Own writes come back as webhooks."""
+    door = Door(around)
+    mine = {"id": 9, "body": "### The plan", "user": {"login": APP.login}}
+    await door.receive("zero", labelled("created", comment={**mine, "user": ANN}), "issue_comment")
+    await door.receive("one", labelled())
+    await door.receive("two", labelled("created", comment=mine), "issue_comment")
+    assert [one["event"] for one in await messages(around.pool)] == ["labelled"]
+
+
+async def test_what_happens_to_a_pull_request_reaches_the_run_that_made_it(around: World):
+    """Reviews and closings; of other pull requests nothing."""
+    world, door = around, Door(around)
+    await door.receive("one", labelled())
+    reference = json.dumps({"number": 4, "url": "u", "head_sha": "a" * 40, "merged": False})
+    await world.pool.execute("UPDATE projects SET pull_request = $1", json.loads(reference))
+    review = {"state": "APPROVED", "commit_id": "a" * 40, "user": ANN}
+    for guid, number in (("two", 4), ("three", 5)):
+        body = labelled("submitted", review=review, pull_request={"number": number})
+        await door.receive(guid, body, "pull_request_review")
+    await door.receive("four", labelled("closed", pull_request={"number": 4, "merged": True}), "pull_request")
+    assert [one["event"] for one in await messages(world.pool)] == ["labelled", "looked_at", "looked_at"]
