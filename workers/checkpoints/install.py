@@ -22,7 +22,6 @@ from workers.checkpoints.observation import tail
 from workers.checkpoints.reports.lines import plain
 from workers.checkpoints.snapshot import Snapshot
 
-_MARKER = "environment.json"  # written last: without it, a build was cut short
 _FAILURE_COUNTS = 300.0  # seconds
 _PATIENCE = 1800.0  # seconds; for a build by somebody else
 _LIMITS = Limits(
@@ -71,10 +70,15 @@ class Environments:
             await asyncio.to_thread(shutil.rmtree, home, True)
             raise
         failure.unlink(missing_ok=True)
-        unfinished = home / f"{_MARKER}.new"
+        unfinished = home.with_suffix(".new")
         unfinished.write_text(built.model_dump_json())
-        unfinished.replace(home / _MARKER)
+        unfinished.replace(_marker(home))
         return built
+
+
+def _marker(home: Path) -> Path:
+    """Return what is written last: without it, a build was cut short. It lies where a build can't write it itself."""
+    return home.with_suffix(".json")
 
 
 def _empty(home: Path) -> None:
@@ -84,7 +88,7 @@ def _empty(home: Path) -> None:
 
 def _stored(home: Path) -> Environment | None:
     try:
-        found = Environment.model_validate_json((home / _MARKER).read_text())
+        found = Environment.model_validate_json(_marker(home).read_text())
     except (FileNotFoundError, ValidationError):
         return None
     return found if _used(home) else None
@@ -93,7 +97,7 @@ def _stored(home: Path) -> Environment | None:
 def _used(home: Path) -> bool:
     """Note the use of an environment for those who clean up; False when they have done so already."""
     try:
-        os.utime(home / _MARKER)
+        os.utime(_marker(home))
     except FileNotFoundError:
         return False
     return True
@@ -128,6 +132,7 @@ class Build:
         self._network = network
         self._registry = registry.of_this_machine()
         self._notes: list[str] = []
+        self._constraints = home / "constraints.txt"
 
     async def make(self, clone: Clone, snapshot: Snapshot) -> Environment:
         """Install everything. Raises EnvironmentFailed."""
@@ -190,7 +195,8 @@ class Build:
 
     async def _python(self, checkout: Path) -> None:
         if self._needs.constraints:
-            (checkout / ".aurora-constraints").write_text("\n".join(self._needs.constraints))
+            # Not in the checkout, where the repository may have a link of that name.
+            self._constraints.write_text("\n".join(self._needs.constraints))
         first: Outcome | None = None
         for attempt in ([*self._arguments()], [*self._arguments(project=False)]):
             outcome = await self._attempt(attempt, checkout)
@@ -237,7 +243,7 @@ class Build:
         for group in needs.groups:
             yield from ("--group", group)
         if needs.constraints:
-            yield from ("-c", ".aurora-constraints")
+            yield from ("-c", str(self._constraints))
         if needs.project and project:
             yield from ("-e", f".[{','.join(needs.extras)}]" if needs.extras else ".")
         elif needs.listed:

@@ -16,10 +16,10 @@ def prune(home: Path, keep: timedelta) -> int:
     now, removed = time.time(), 0
     for path in home.glob("results/??/*.json"):
         removed += _remove(path, now - keep.total_seconds())
-    for marker in home.glob("environments/*/environment.json"):
+    for marker in home.glob("environments/*.json"):
         if marker.stat().st_mtime < now - keep.total_seconds():
             removed += _remove(marker, now)  # first: without it the rest is no environment
-            shutil.rmtree(marker.parent, ignore_errors=True)
+            shutil.rmtree(marker.with_suffix(""), ignore_errors=True)
     for path in home.glob("caches/*"):
         removed += _remove(path, now - keep.total_seconds())
     for path in (home / "scratch").glob("*"):

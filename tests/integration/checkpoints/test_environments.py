@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.checks import Conclusion
+from app.errors import EnvironmentFailed
+from tests.integration.checkpoints.conftest import git
 from workers.checkpoints.suite import Checkers
 
 PACKAGE = {
@@ -66,7 +68,7 @@ async def test_requirements_are_installed_and_two_that_ask_at_once_share_one_bui
         results = await asyncio.gather(it.bench.tests(), second.tests())
     assert [result.title for result in results] == ["1 test passed"] * 2
     assert results[0] == results[1]
-    assert len([path for path in (tmp_path / "fresh/environments").iterdir() if path.name != "locks"]) == 1
+    assert len(list((tmp_path / "fresh/environments").glob("*.json"))) == 1
 
 
 async def test_what_cannot_be_installed_is_told_and_the_tests_are_not_run(bay):
@@ -102,7 +104,7 @@ async def test_a_build_that_was_cut_short_is_made_again(bay, tmp_path, checkers)
     async with bay({"test_it.py": "def test():\n    pass\n"}, {"m.py": "x = 2\n"}, using=fresh) as it:
         known = await fresh._equipment.snapshot(it.clone, it.worktree.base)
         built = await fresh._equipment.environments.of(it.clone, known, None)
-        (built.home / "environment.json").unlink()
+        built.home.with_suffix(".json").unlink()
         (built.home / "venv/bin/python").unlink()
         again = Checkers(checkers._equipment.executor._sandbox, tmp_path / "cut", lambda: datetime.now(UTC))
         assert (await again.bench(it.clone, it.worktree, it.bench._commands, None).tests()).title == "1 test passed"
@@ -115,3 +117,45 @@ async def test_a_python_that_is_not_here_is_told(bay, wanted):
         tests = await it.bench.tests()
     assert tests.conclusion is Conclusion.not_run
     assert "this machine has none that fits" in tests.summary
+
+
+PLANT = """
+echo '{"digest": "planted", "home": "/", "toolchains": ["/root"]}' > "$VIRTUAL_ENV/../environment.json"
+ln -s VICTIM "$VIRTUAL_ENV/../environment.json.new"
+sleep 1
+"""
+
+
+@pytest.mark.parametrize("last", ["exit 1", "true"])
+async def test_a_build_cannot_say_of_itself_what_was_installed(bay, tmp_path, checkers, last):
+    victim, home = tmp_path / "victim", tmp_path / "planted"
+    setup = PLANT.replace("VICTIM", str(victim)) + last
+    sandbox = checkers._equipment.executor._sandbox
+    one, two = (Checkers(sandbox, home, lambda: datetime.now(UTC), network_allowed=False)._equipment for _ in range(2))
+    async with bay({"m.py": "x = 1\n"}) as it:
+        known = await one.snapshot(it.clone, it.worktree.base)
+        first = asyncio.create_task(one.environments.of(it.clone, known, setup))
+        async with asyncio.timeout(60):
+            while not list(home.glob("environments/*/environment.json")) and not first.done():
+                await asyncio.sleep(0.02)
+        found = await asyncio.gather(two.environments.of(it.clone, known, setup), first, return_exceptions=True)
+    assert not victim.exists()
+    assert all(getattr(item, "digest", "") != "planted" for item in found)
+
+
+async def test_a_link_of_the_repository_is_not_written_through_by_an_installation(bay, tmp_path, checkers):
+    victim, origin = tmp_path / "victim", tmp_path / "origin"
+    base = {"poetry.lock": '[[package]]\nname = "evil"\nversion = "1"\n', "requirements.txt": "no-such-package==1\n"}
+    offline = Checkers(
+        checkers._equipment.executor._sandbox, tmp_path / "link", lambda: datetime.now(UTC), network_allowed=False
+    )
+    async with bay(base) as it:
+        for name in (".aurora-constraints", "constraints.txt"):
+            (origin / name).symlink_to(victim)
+        git(origin, "add", "--all")
+        git(origin, "commit", "-q", "-m", "link")
+        await it.clone.fetch()
+        known = await offline._equipment.snapshot(it.clone, git(origin, "rev-parse", "HEAD"))
+        with pytest.raises(EnvironmentFailed):
+            await offline._equipment.environments.of(it.clone, known, None)
+    assert not victim.exists()

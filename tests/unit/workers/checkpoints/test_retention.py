@@ -16,9 +16,9 @@ def place(path: Path, days: float) -> Path:
 
 
 def test_old_results_environments_and_scratch_go(tmp_path):
-    old = [place(tmp_path / "results/ab/old.json", 40), place(tmp_path / "environments/old/environment.json", 40)]
+    old = [place(tmp_path / "results/ab/old.json", 40), place(tmp_path / "environments/old.json", 40)]
     old += [place(tmp_path / "environments/old/venv/x", 1), place(tmp_path / "scratch/left", 1)]
-    new = [place(tmp_path / "results/ab/new.json", 2), place(tmp_path / "environments/new/environment.json", 2)]
+    new = [place(tmp_path / "results/ab/new.json", 2), place(tmp_path / "environments/new.json", 2)]
     new += [place(tmp_path / "environments/building/venv/x", 50), place(tmp_path / "scratch/now", 0)]
     assert prune(tmp_path, timedelta(days=30)) == 3
     assert not any(path.exists() for path in old)
