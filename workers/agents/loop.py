@@ -22,6 +22,7 @@ from langgraph.runtime import Runtime
 
 from app.domain.ports import Entry, EntryKind, Prompt, WorkEnd, WorkResult
 from app.domain.roles import Role, Tool
+from app.errors import GitError
 from workers.agents.actions import FORMS, PUT_CODE, action_schema, check_arguments
 from workers.agents.conversation import fit_into, plain_text, say_last
 from workers.agents.guard import Refused
@@ -223,13 +224,15 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         if name not in LOOKING:
             await work.toolbox.bench.calm()
         outcome = await self._run(name, arguments, times)
-        if outcome.touched and name == Tool.run and (forbidden := await work.toolbox.forbidden_changes()):
+        try:
+            if outcome.touched and name == Tool.run and (forbidden := await work.toolbox.forbidden_changes()):
+                await work.worktree.restore(work.last_patch)
+                told = f"{', '.join(forbidden[:5])} may not be changed by {work.role.role}"
+                outcome = Outcome(f"{outcome.text}\n{told}: what the command wrote was undone.", ok=False)
+            patch = await work.worktree.patch() if outcome.touched else None
+        except GitError as error:  # of what can't be committed, such as a huge file; a broken git fails again here
             await work.worktree.restore(work.last_patch)
-            told = (
-                f"{', '.join(forbidden[:5])} may not be changed by {work.role.role}: what the command wrote was undone."
-            )
-            outcome = Outcome(f"{outcome.text}\n{told}", ok=False)
-        patch = await work.worktree.patch() if outcome.touched else None
+            patch, outcome = None, Outcome(f"{outcome.text}\n{error} What was done just now was undone.", ok=False)
         if patch == work.last_patch:
             patch, outcome = None, replace(outcome, touched=False)
         elif patch is not None:

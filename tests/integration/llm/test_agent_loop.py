@@ -9,7 +9,7 @@ from langgraph.graph import StateGraph
 
 from app.domain.ports import Entry, EntryKind, Prompt, WorkEnd
 from app.domain.roles import AgentRole
-from app.errors import LeaseLost
+from app.errors import GitError, LeaseLost
 from workers.agents.crew import Agents
 from workers.agents.limits import Limits
 from workers.llm.ledger import Ledger
@@ -276,6 +276,26 @@ async def test_a_command_cannot_change_what_the_role_may_not(agents, server, say
     assert "def total" in (tree.path / "src/sums.py").read_text()
     assert (tree.path / "tests/test_a.py").exists()
     assert "src/sums.py may not be changed by test_engineer" in server.requests[2]["messages"][-1]["content"]
+
+
+async def test_what_cannot_be_committed_is_told_and_undone(agents, server, saying, call, journal, tree, bench):
+    ordinary = tree.patch
+
+    async def patch():
+        if (tree.path / "huge.bin").exists():
+            raise GitError("huge.bin has 30 MB, which can't be committed.")
+        return await ordinary()
+
+    tree.patch = patch
+    server.answers = [
+        saying.said(calls=[("write_file", {"path": "new.py", "content": "x = 1\n"})]),
+        saying.said(calls=[("run", {"command": "echo 1 > huge.bin; echo ran"})]),
+        saying.said(calls=[("done", {"summary": "d"})]),
+    ]
+    assert (await work(agents(), call, journal, tree, bench)).end is WorkEnd.done
+    assert not (tree.path / "huge.bin").exists()
+    assert (tree.path / "new.py").exists()
+    assert "huge.bin has 30 MB" in server.requests[2]["messages"][-1]["content"]
 
 
 async def test_a_record_of_another_version_ends_the_visit_only(agents, server, call, journal, tree, bench):
