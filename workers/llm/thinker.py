@@ -12,6 +12,7 @@ from app.domain.roles import Tier
 from app.errors import BadAnswer
 from workers.llm.answers import parse_json
 from workers.llm.fitting import clip
+from workers.llm.forgiving import forgive
 from workers.llm.ledger import ContextTooLong, Ledger, Question, as_answer, size_of
 from workers.llm.manner import Manner
 from workers.llm.models import Model, Models
@@ -102,7 +103,7 @@ def read_answer(message: AIMessage, form: type[T]) -> T:
     else:
         value = _parse(message)
     try:
-        return form.model_validate(fit(value, form))
+        return form.model_validate(forgive(value, form))
     except ValidationError as error:
         raise BadAnswer(explain(error)) from error
 
@@ -117,20 +118,6 @@ def _parse(message: AIMessage) -> Any:
         }:
             raise BadAnswer("The answer was cut off because it was too long. Answer again, briefly.") from error
         raise
-
-
-def fit(value: Any, form: type[BaseModel]) -> Any:
-    """Forgive what is wrong around an answer: a list for its only list field, a wrapper, a list of one."""
-    fields = form.model_fields
-    if isinstance(value, list):
-        if len(value) == 1 and isinstance(value[0], dict) and set(value[0]) & set(fields):
-            return value[0]
-        lists = [name for name, field in fields.items() if "tuple[" in str(field.annotation)]
-        return {lists[0]: value} if lists else value
-    if isinstance(value, dict) and len(value) == 1 and not set(value) & set(fields):
-        (inner,) = value.values()
-        return fit(inner, form) if isinstance(inner, dict | list) else value
-    return value
 
 
 def explain(error: ValidationError) -> str:

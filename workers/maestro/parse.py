@@ -16,6 +16,7 @@ from app.domain.requirements import ParsedIssue
 from app.errors import BadAnswer, NotFound
 from app.github import render
 from workers.agents.prompts import prompt_for
+from workers.maestro.answers import IssueAnswer
 from workers.maestro.context import WAIT, Context, State
 
 FEWEST_WORDS = 3  # a title of fewer, without a body, asks for nothing
@@ -90,7 +91,7 @@ async def _read(ctx: Context, project: Project) -> ParsedIssue | None:
     prompt = prompt_for(Step.parse, title=project.title, issue=project.request)
     scope = f"parse.{hashlib.sha256(prompt.user.encode()).hexdigest()[:12]}"  # another text is another question
     try:
-        return await ctx.thinker.answer(ctx.call(Step.parse, scope), ctx.journal, ParsedIssue, prompt)
+        return await ctx.thinker.answer(ctx.call(Step.parse, scope), ctx.journal, IssueAnswer, prompt)
     except BadAnswer:
         return None
 

@@ -20,6 +20,7 @@ from workers.agents.prompts import prompt_for
 from workers.agents.roster import GENERALIST, assign
 from workers.codegen.repository_map import repository_map
 from workers.feedback import criteria
+from workers.maestro.answers import PlanAnswer
 from workers.maestro.context import WAIT, Context, State
 
 TRIES = 3  # how often a plan that can't be carried out is sent back
@@ -51,7 +52,7 @@ async def _plan(ctx: Context, project: Project) -> Plan | None:
     for attempt in range(TRIES):
         prompt = prompt_for(Step.plan, requirements=requirements, map=code, refusal=refusal)
         try:
-            answer = await ctx.thinker.answer(ctx.call(Step.plan, f"plan.{attempt}"), ctx.journal, Plan, prompt)
+            answer = await ctx.thinker.answer(ctx.call(Step.plan, f"plan.{attempt}"), ctx.journal, PlanAnswer, prompt)
             check_plan(answer, tuple(item.id for item in project.requirements))
             return join_overlapping(answer)
         except BadAnswer:

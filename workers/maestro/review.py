@@ -15,6 +15,7 @@ from app.domain.task import Task
 from app.errors import BadAnswer
 from workers import feedback
 from workers.agents.prompts import prompt_for
+from workers.maestro.answers import ReviewAnswer
 from workers.maestro.context import Context, State
 from workers.maestro.dispatch import in_order
 
@@ -46,7 +47,7 @@ async def ask(ctx: Context, project: Project) -> Review | None:
     )
     call = ctx.call(Step.review, f"review.{(project.head_sha or '')[:12]}", AgentRole.code_reviewer)
     try:
-        return await ctx.thinker.answer(call, ctx.journal, Review, prompt)
+        return await ctx.thinker.answer(call, ctx.journal, ReviewAnswer, prompt)
     except BadAnswer:
         return None
 
