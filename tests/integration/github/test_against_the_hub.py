@@ -95,7 +95,7 @@ async def test_a_pull_request_is_opened_once_reviewed_and_merged(
     forge: GitHubForge, hub: Any, session: aiohttp.ClientSession
 ):
     head = await push(forge, hub.origin)
-    assert await forge.find_pull_request(BRANCH) is None
+    assert await forge.find_pull_request(BRANCH, "main") is None
     pull = await forge.open_pull_request("Change x", "Because.", BRANCH, "main")
     assert (pull.head_sha, pull.base_ref, pull.state) == (head, "main", "open")
     again = await forge.open_pull_request("Change x", "Because.", BRANCH, "main")
@@ -113,7 +113,7 @@ async def test_a_pull_request_is_opened_once_reviewed_and_merged(
     assert merge.outcome is MergeOutcome.merged
     repeated = await forge.merge(pull.number, head, "squash", "Change x (#1)")
     assert (repeated.outcome, repeated.sha) == (merge.outcome, merge.sha)
-    found = await forge.find_pull_request(BRANCH)
+    found = await forge.find_pull_request(BRANCH, "main")
     assert found is not None
     assert (found.merged, found.state) == (True, "closed")
     await forge.delete_branch(BRANCH)
