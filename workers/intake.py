@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -25,6 +25,7 @@ Payload = dict[str, Any]
 Write = Callable[[Connection], Awaitable[AgentMessage | None]]
 Ring = Callable[[AgentMessage], Awaitable[None]]
 NAMESPACE = UUID("5c1b6f0e-8f5f-4c7e-9d52-0a4f9a9d2d10")  # of ids derived from deliveries
+GITHUB_CLOCK = timedelta(seconds=1)  # its times have no fractions
 STRANGER = "eyes"  # the reaction to somebody without write permission: seen, nothing more
 
 
@@ -103,7 +104,7 @@ class Intake:
 
         async def write(connection: Connection) -> AgentMessage | None:
             latest = await projects.latest_of_issue(connection, intent.repository.full_name, issue.number)
-            if latest and latest.finished_at and latest.finished_at > _labelled_at(delivery):
+            if latest and latest.finished_at and latest.finished_at > _labelled_at(delivery) + GITHUB_CLOCK:
                 return None  # this label started the run that has ended since
             started = await projects.start(
                 connection, uuid5(NAMESPACE, delivery.guid), intent.repository, issue.number,

@@ -20,7 +20,7 @@ async def push_once(effects: Effects, clone: Clone, commit: str, branch: str, ex
     async def find() -> Outcome | None:
         return None  # pushing what is there already changes nothing
 
-    await effects.once(f"push.{branch}.{commit}", act, find)
+    await effects.once(f"push.{branch}.{(expected or '')[:12]}.{commit}", act, find)
 
 
 def own_commits(project: Project, tasks: Sequence[Task]) -> set[str]:

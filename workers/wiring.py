@@ -1,6 +1,7 @@
 """The composition root of a worker: everything is made here, once, from the settings."""
 
 import asyncio
+import logging
 import os
 import random
 import socket
@@ -12,6 +13,7 @@ from importlib import import_module
 from uuid import UUID
 
 import aiohttp
+from redis.exceptions import RedisError
 
 from app.domain.messages import AgentMessage
 from app.domain.ports import Clock, Forges, Records
@@ -48,6 +50,8 @@ from workers.sandbox.detect import detect
 from workers.saver import open_saver
 from workers.workspace.command import Identity
 from workers.workspace.mirror import Clones
+
+log = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
@@ -87,8 +91,11 @@ class Bench:
         return LeasedRecords(self.pool, lease, project_id, self.ring)
 
     async def ring(self, message: AgentMessage) -> None:
-        """Announce a message."""
-        await self.queue.message(message, subject_of(message))
+        """Announce a message; what is written is safe, and the reconciler announces what this could not."""
+        try:
+            await self.queue.message(message, subject_of(message))
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("a message could not be announced", extra={"message_id": str(message.id), "why": str(error)})
 
     def maestro(self, lease: Lease, records: Records, project: Project) -> MaestroContext:
         """Return what Maestro's nodes work with."""
