@@ -7,7 +7,7 @@ from app.domain.project import Project
 from app.domain.requirements import Requirement
 from app.domain.task import Task
 from app.github.markdown import COMMENT_LIMIT, code, fit, inline, plain, quote
-from app.github.render import duration, fold, graph, marker
+from app.github.render import count, duration, fold, graph, marker, usd
 
 MOST_KNOWN = 50  # findings that were there before
 MOST_NOTES = 20
@@ -101,7 +101,6 @@ def _tasks(tasks: Sequence[Task]) -> str:
 
 
 def _account(project: Project, tasks: Sequence[Task]) -> str:
-    attempts = sum(task.attempts for task in tasks)
-    cost = f"${project.spent_usd:.2f}" if project.spent_usd >= 0.01 else f"${project.spent_usd:.4f}"
-    sent_back = f" · sent back {project.rounds} times" if project.rounds else ""
-    return f"{cost} · {attempts} attempts{sent_back} · run {project.run}"
+    attempts = count(sum(task.attempts for task in tasks), "attempt")
+    sent_back = f" · sent back {count(project.rounds, 'time')}" if project.rounds else ""
+    return f"{usd(project.spent_usd)} · {attempts}{sent_back} · run {project.run}"

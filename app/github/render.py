@@ -1,4 +1,4 @@
-"""Everything that the app says in comments: progress, plan, questions, escalation, and what stands in the way.
+"""Everything that the app says in comments: progress, plan, questions and escalation.
 
 What comes from people, repositories and models goes through `app.github.markdown` on its way in.
 """
@@ -95,7 +95,8 @@ def plan(project: Project, tasks: Sequence[Task], commands: Sequence[Command]) -
             requirements(project.requirements),
             graph(tasks),
             table,
-            _commands("Nothing starts before somebody with write permission approves:", commands),
+            "Nothing starts before somebody with write permission approves:",
+            "\n".join(f"- {code(one.usage)}: {one.meaning}" for one in commands),
         ]
     )
 
@@ -114,7 +115,6 @@ def escalation(
     project: Project,
     tasks: Sequence[Task],
     *,
-    commands: Sequence[Command],
     repository_url: str,
     logs: str | None = None,
 ) -> str:
@@ -129,68 +129,17 @@ def escalation(
         *(_tried(task, repository_url) for task in tasks if task.attempts and not _succeeded(task)),
         _done(tasks),
         f"The full logs are at {logs}." if logs else "",
-        _commands("To go on from here, comment:", commands) or _again(project),
+        _again(project),
         f"<sub>{_money(project)}</sub>",
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def _again(project: Project) -> str:
-    """Say how the next run is started, which needs no command."""
+    """Say what a person can do now; the next run needs no command."""
     return (
         "To go on from here: say more in the issue or a comment, or finish the work on its branch yourself. "
         f"For another run, take the label off issue #{project.issue_number} and put it on again."
-    )
-
-
-def empty_issue(login: str, trigger: str) -> str:
-    """Return what is said of an issue without text."""
-    return (
-        f"{mention(login)}, this issue has no description, so there is nothing to work from.\n\n"
-        f"Describe what should be different afterwards, then take the label {code(trigger)} off and put it "
-        "on again."
-    )
-
-
-def empty_repository(login: str) -> str:
-    """Return what is said where there is no commit to start from."""
-    return (
-        f"{mention(login)}, this repository is empty, so there is nothing to branch from.\n\n"
-        "Push a first commit (a README is enough), then label the issue again."
-    )
-
-
-def archived_repository(login: str) -> str:
-    """Return what is said where nothing can be pushed."""
-    return f"{mention(login)}, this repository is archived, so nothing can be pushed to it."
-
-
-def model_unusable(login: str, why: str) -> str:
-    """Return what is said when the model is down, refuses, or has no price."""
-    return (
-        f"{mention(login)}, the language model can't be used at the moment, so work has stopped:\n\n"
-        f"{quote(why, 1500)}\n\n"
-        "This is for whoever operates the app to put right. Label the issue again afterwards."
-    )
-
-
-def out_of_budget(project: Project, commands: Sequence[Command]) -> str:
-    """Return what is said when the next model call could cost more than is left."""
-    return "\n\n".join(
-        [
-            f"{mention(project.requested_by)}, work has stopped at this project's limit of "
-            f"{_usd(project.budget_usd)}; {_usd(project.spent_usd)} are spent. What was done so far is kept.",
-            _commands("To go on from here, comment:", commands)
-            or "A larger limit is `budget` in `.github/aurora.yml`, within what the operator allows.",
-        ]
-    )
-
-
-def bad_settings(login: str, why: str) -> str:
-    """Return what is said when `.github/aurora.yml` can't be used."""
-    return (
-        f"{mention(login)}, `.github/aurora.yml` can't be used:\n\n{quote(why, 3000)}\n\n"
-        "Correct it on the default branch, then label the issue again."
     )
 
 
@@ -236,6 +185,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
 
 
+def usd(amount: float) -> str:
+    """Return an amount of US dollars, with more digits where two would show nothing."""
+    return f"${amount:.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.4f}"
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things: 1 attempt, 2 attempts."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _headline(project: Project, tasks: Sequence[Task]) -> str:
     number = f"#{project.pull_request.number}" if project.pull_request else "the pull request"
     done = sum(task.status is TaskStatus.completed for task in tasks)
@@ -243,7 +202,7 @@ def _headline(project: Project, tasks: Sequence[Task]) -> str:
         ProjectStatus.parsing: "Reading the issue",
         ProjectStatus.waiting: "Waiting for a person",
         ProjectStatus.planning: "Planning",
-        ProjectStatus.building: f"Building: {done} of {_count(len(tasks), 'task')} done",
+        ProjectStatus.building: f"Building: {done} of {count(len(tasks), 'task')} done",
         ProjectStatus.verifying: "Checking everything together",
         ProjectStatus.open: f"Ready for review in {number}",
         ProjectStatus.merged: f"Merged in {number}",
@@ -272,7 +231,7 @@ def _tried(task: Task, repository_url: str) -> str:
     result = task.result
     lines = [
         f"#### {inline(task.key, 12)}: {inline(task.title, 120)}",
-        f"{_count(task.attempts, 'attempt')} by the {_role(task)} agent; the last one is on "
+        f"{count(task.attempts, 'attempt')} by the {_role(task)} agent; the last one is on "
         f"{_branch(task, repository_url)}.",
     ]
     if result and result.failure:
@@ -297,27 +256,14 @@ def _succeeded(task: Task) -> bool:
     return task.status is TaskStatus.completed
 
 
-def _commands(introduction: str, commands: Sequence[Command]) -> str:
-    rows = "\n".join(f"- {code(one.usage)}: {one.meaning}" for one in commands)
-    return f"{introduction}\n\n{rows}" if commands else ""
-
-
 def _account(project: Project, now: datetime) -> str:
     elapsed = ((project.finished_at or now) - project.created_at).total_seconds()
     return f"{_money(project)} · {duration(elapsed)} · run {project.run}"
 
 
 def _money(project: Project) -> str:
-    return f"{_usd(project.spent_usd)} of {_usd(project.budget_usd)}"
-
-
-def _usd(amount: float) -> str:
-    return f"${amount:.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.4f}"
+    return f"{usd(project.spent_usd)} of {usd(project.budget_usd)}"
 
 
 def _role(task: Task) -> str:
     return task.assigned_agent.value.replace("_", " ")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -36,7 +36,7 @@ async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__en
     tasks = await ctx.records.tasks()
     round_ = f"{project.rounds}.{sum(task.round for task in tasks)}"
     logs = f"{ctx.policy.public_url}/projects/{project.id}" if ctx.policy.public_url else None
-    body = render.escalation(project, tasks, commands=(), repository_url=ctx.url(project), logs=logs)
+    body = render.escalation(project, tasks, repository_url=ctx.url(project), logs=logs)
     await ctx.comment_once(project, "escalation", round_, body)
     stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
     ended = await ctx.move(

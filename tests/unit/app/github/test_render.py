@@ -118,12 +118,11 @@ def test_a_graph_of_many_tasks_stays_readable():
     assert "and 20 more tasks" in shown
 
 
-def test_an_escalation_names_the_person_the_attempts_the_logs_and_the_commands():
+def test_an_escalation_names_the_person_the_attempts_the_logs_and_the_way_on():
     failed = task(1, status="failed", result=TaskResult(failure="2 tests fail", lessons=("First.", "Second.")))
     shown = render.escalation(
         project(reason="The tests of `t1` still fail."),
         [failed, task(2)],
-        commands=[render.Command("/aurora retry", "start a new run")],
         repository_url=URL,
         logs="https://aurora.example/logs/1",
     )
@@ -133,7 +132,7 @@ def test_an_escalation_names_the_person_the_attempts_the_logs_and_the_commands()
     assert "After attempt 1:\n\n> First." in shown
     assert "After attempt 2:\n\n> Second." in shown
     assert "https://aurora.example/logs/1" in shown
-    assert "- `/aurora retry`: start a new run" in shown
+    assert "take the label off issue #12 and put it on again" in shown
     assert "Done, and kept on their branches:\n\n- Write the parser" in shown
 
 
@@ -161,22 +160,24 @@ def test_a_pull_request_shows_requirements_checkpoints_cost_and_what_was_red_bef
     assert "$0.12 · 2 attempts · sent back 2 times · run 1" in text
 
 
+def test_a_pull_request_counts_as_people_do():
+    text = pull_request.body(project(rounds=1, spent_usd=0.0), [task(attempts=1)], [], evidence={})
+    assert "$0.00 · 1 attempt · sent back 1 time · run 1" in text
+
+
 def test_without_evidence_a_requirement_names_its_tasks():
     assert "*Shown by:* task t1" in pull_request.body(project(), [task()], [], evidence={})
 
 
 def every_text() -> dict[str, str]:
     one, tasks, results = hostile()
-    commands = [render.Command("/aurora retry", "start a new run")]
+    commands = [render.Command("/aurora approve", "start the work as planned")]
     check = check_run(results[0], "a" * 40, "x")
     return {
         "progress": render.progress(one, tasks, NOW, repository_url=URL),
         "plan": render.plan(one, tasks, commands),
         "questions": render.questions(one, [EVIL]),
-        "escalation": render.escalation(one, tasks, commands=commands, repository_url=URL),
-        "model": render.model_unusable("alice", EVIL),
-        "settings": render.bad_settings("alice", EVIL),
-        "budget": render.out_of_budget(one, commands),
+        "escalation": render.escalation(one, tasks, repository_url=URL),
         "pull request": pull_request.body(one, tasks, results, evidence={"REQ-001": [EVIL]}),
         "title": pull_request.title(one),
         "check": check.summary + "\n" + check.text,
