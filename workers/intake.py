@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID, uuid5
 
 from app.domain.messages import AgentMessage, MessageType
@@ -84,8 +84,10 @@ class Intake:
             case events.Reviewed() | events.PullRequestChanged():
                 number = intent.pull_number if isinstance(intent, events.Reviewed) else intent.number
                 return self._tell_pull_request(intent.repository, number, delivery, {"event": "looked_at"})
-            case _:
+            case events.Said() | events.Rerun() | events.ChecksCompleted() | events.InstallationGone() | None:
                 return None  # nothing that a project waits for
+            case _:
+                assert_never(intent)
 
     async def _start(self, intent: events.Start, delivery: Delivery) -> Write | None:
         forge = self._forges.of(intent.repository)
