@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Clock, Fact, Handled, Postponed, Records
+from app.domain.ports import Clock, Handled, Postponed, Records
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.recovery import AgentError, Escalate, Reflect, Retry, decide
 from app.domain.roles import AgentRole
@@ -84,17 +84,15 @@ class Jobs:
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary of a job
-            await self._project_failed(context, project_id=context.project_id, error=error, handled=handled)
+            await self._project_failed(context, error, handled)
             return
         await context.records.write(Handled(handled))
 
-    async def _project_failed(
-        self, context: MaestroContext, project_id: UUID, error: Exception, handled: tuple[UUID, ...]
-    ) -> None:
+    async def _project_failed(self, context: MaestroContext, error: Exception, handled: tuple[UUID, ...]) -> None:
         """Try again later, or ask a person; a failure to ask is tried again for as long as it takes."""
         failure = classify(error)
-        tries = await self.mailbox.tries(project_id)
-        agent_error = self._error(project_id, AgentRole.maestro, failure, error, tries)
+        tries = await self.mailbox.tries(context.project_id)
+        agent_error = self._error(context.project_id, AgentRole.maestro, failure, error, tries)
         decision = decide(
             agent_error, 1, 1, self.jitter(), transient=failure.transient, retry_after=failure.retry_after
         )
@@ -168,8 +166,7 @@ class Jobs:
                     }
                 )
                 message = result_message(failed, MessageType.ERROR, self.clock())
-                facts: tuple[Fact, ...] = (agent_error, failed, Handled(handled), message)
-                await records.write(*facts)
+                await records.write(agent_error, failed, Handled(handled), message)
 
     def _error(self, subject: UUID, agent: AgentRole, failure: Failure, error: Exception, tries: int) -> AgentError:
         if failure.error_type == "internal":
