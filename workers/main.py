@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from arq.worker import func
 from app import queue as names
 from app.github.recovery import request_missed
 from app.settings import Settings
-from workers.wiring import Worker, open_worker
+from workers.wiring import Worker, open_worker, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ async def recover(worker: Worker) -> None:
     """Ask GitHub, at the start and every few minutes, for the deliveries that it could not bring."""
     while True:
         try:
-            await request_missed(worker.app, worker.inbox, datetime.now(UTC) - REMEMBERED)
+            await request_missed(worker.app, worker.inbox, utc_now() - REMEMBERED)
         except Exception:
             log.warning("missed deliveries could not be looked for", exc_info=True)
         await asyncio.sleep(RECOVER)
