@@ -27,10 +27,7 @@ class ErrorType(StrEnum):
     internal = "internal"
 
 
-REFLECTED = frozenset(
-    {ErrorType.syntax, ErrorType.types, ErrorType.lint, ErrorType.tests, ErrorType.tool, ErrorType.conflict}
-)
-ESCALATED = frozenset({ErrorType.budget, ErrorType.sandbox, ErrorType.internal})
+ESCALATED = frozenset({ErrorType.budget, ErrorType.sandbox, ErrorType.internal})  # another attempt would end the same
 
 
 @dataclass(frozen=True)
@@ -94,10 +91,6 @@ def decide(
     """
     if transient and error.retry_count < error.max_retries:
         return Retry(backoff(error.retry_count, jitter, retry_after))
-    if transient:
+    if transient or error.error_type in ESCALATED or attempt >= max_attempts:
         return Escalate()
-    if error.error_type in ESCALATED:
-        return Escalate()
-    if attempt < max_attempts:
-        return Reflect()
-    return Escalate()
+    return Reflect()

@@ -11,7 +11,6 @@ from app.domain.recovery import (
     ESCALATED,
     FIRST_DELAY,
     LONGEST_DELAY,
-    REFLECTED,
     AgentError,
     ErrorType,
     Escalate,
@@ -84,8 +83,3 @@ def test_everything_else_is_learned_from_while_attempts_are_left(
     """Each type has an answer, and the last attempt leads to a person."""
     expected = Reflect() if attempt < most else Escalate()
     assert decide(error(kind), attempt, most, jitter, transient=False) == expected
-
-
-def test_no_type_both_reflects_and_escalates():
-    """The two sets say one thing of each type."""
-    assert not REFLECTED & ESCALATED
