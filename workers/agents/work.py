@@ -7,6 +7,7 @@ from app.domain.roles import Role
 from workers.agents.limits import Limits
 from workers.agents.tools import Toolbox
 from workers.llm.models import Model
+from workers.llm.specs import Protocol
 
 OPENING = "start"  # the first entry of a scope: the tree as the visit found it
 
@@ -38,7 +39,11 @@ class Work:
     summary: str = ""
 
     async def open(self) -> None:
-        """Read the journal and put the tree into the state that its last entry left."""
+        """Read the journal and put the tree into the state that its last entry left.
+
+        A model that is asked for code sees the files of the base only: what it writes goes into those, so that what
+        an earlier visit got wrong doesn't pile up where the model can't see it.
+        """
         self.recorded = await self.journal.read(self.call.scope)
         patches = [entry.patch for entry in self.recorded if entry.patch is not None]
         if patches:
@@ -46,6 +51,8 @@ class Work:
             await self.worktree.restore(self.last_patch)
             self.position = 1
             return
+        if self.model.acting(self.model.manner) is Protocol.files:
+            await self.worktree.restore(b"")
         self.last_patch = await self.worktree.patch()
         await self.record(Entry(EntryKind.tool, {"name": OPENING}, self.last_patch))
 

@@ -1,5 +1,6 @@
 """Generate: put the task's agent to work on the tree, with what the last visit left to fix."""
 
+import hashlib
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
@@ -12,6 +13,7 @@ from workers.codegen.spec import build_spec
 from workers.codegen.state import Context, State
 
 SPEC_TOKENS = 6000
+SAME_AGAIN = "The agent made the very same change again, although it was told what is wrong with it."
 
 
 async def spec(_: State, runtime: Runtime[Context]) -> Command[Literal["generate"]]:
@@ -42,14 +44,18 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
     call = ctx.call(Step.generate, state["attempt"], scope)
     prompt = Prompt(system_prompt(Step.generate, ctx.task.assigned_agent), _user(state))
     result = await ctx.agent.work(call, ctx.journal, prompt, ctx.worktree, ctx.bench)
+    patch = await ctx.worktree.patch()
     update: dict[str, Any] = {
         "visit": state["visit"] + 1,
-        "patch": await ctx.worktree.patch(),
+        "patch": patch,
+        "made": hashlib.sha256(patch).hexdigest(),
         "summary": result.summary or state.get("summary", ""),
     }
     if result.end is not WorkEnd.done:
         await ctx.bench.calm()
-    if result.end is WorkEnd.done and update["patch"]:
+    if result.end is WorkEnd.done and patch and _no_progress(state, update["made"], patch):
+        return Command(goto="reflect", update={**update, "report": f"{SAME_AGAIN}\n{state['report']}"})
+    if result.end is WorkEnd.done and patch:
         return Command(goto="validate", update={**update, "report": ""})
     if result.end is WorkEnd.done:
         why = "The agent said that it was done, but changed nothing."
@@ -60,11 +66,17 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
     return Command(goto="reflect", update={**update, "report": why, "results": []})
 
 
+def _no_progress(state: State, made: str, patch: bytes) -> bool:
+    """Tell whether what went back to the agent within this attempt came again as it was."""
+    sent_back = state["regenerations"] + state["fixes"] > 0
+    return sent_back and (made == state.get("made") or patch == state.get("patch"))
+
+
 def _user(state: State) -> str:
     """Return the prompt: what stays the same first, then what was learned, then what is to be fixed now."""
     parts = [state["spec"]]
     if state["lessons"]:
         parts.append("What earlier attempts taught:\n" + "\n".join(f"- {lesson}" for lesson in state["lessons"]))
     if state["report"]:
-        parts.append(f"Your last change is in the files already. This is what is still wrong:\n{state['report']}")
+        parts.append(f"This is still wrong with your last change:\n{state['report']}")
     return "\n\n".join(parts)

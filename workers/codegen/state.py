@@ -42,6 +42,7 @@ class State(TypedDict, total=False):
     report: str  # what the next visit is told of the last one
     lessons: list[str]
     summary: str
+    made: str  # what the last visit made of the tree, before it was formatted: a fingerprint
     patch: bytes  # everything uncommitted, against the base
     results: list[dict[str, Any]]  # of the last checkpoints that ran, in order
     attempts_before: int  # in earlier rounds of the task

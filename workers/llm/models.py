@@ -21,6 +21,7 @@ SCRIPTED = "scripted"
 KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 BASE_URLS = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL"}
 OPENAI_HOST = "api.openai.com"
+WARMING, HOTTEST = 0.15, 0.8  # of the temperature, with each attempt and at most
 
 
 class Model:
@@ -115,7 +116,7 @@ class Model:
         else:
             settings["max_tokens"] = self.spec.max_output_tokens
         if manner.temperature and self.spec.temperature is not None:
-            settings["temperature"] = self.spec.temperature
+            settings["temperature"] = warmer(self.spec.temperature, call.attempt)
         if goes_on and manner.cache and self.spec.provider == "anthropic":
             settings["cache_control"] = {"type": "ephemeral"}
         if schema is not None and (form := manner.response_format(schema)):
@@ -144,6 +145,11 @@ class Model:
         self._calls_tools |= native
         if self.spec.protocol is Protocol.tools and not self._calls_tools:
             self.manner = replace(self.manner, tools=False)
+
+
+def warmer(temperature: float, attempt: int) -> float:
+    """Return the temperature for an attempt: later ones are to differ from those that failed."""
+    return max(temperature, min(HOTTEST, temperature + WARMING * (attempt - 1)))
 
 
 def headers(call: Call) -> dict[str, str]:

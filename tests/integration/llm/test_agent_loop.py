@@ -148,6 +148,24 @@ async def test_one_answer_with_definitions_is_all_that_the_files_protocol_needs(
     assert "tools" not in server.requests[0]
 
 
+async def test_code_is_put_into_the_files_as_the_model_was_shown_them(
+    agents, server, saying, call, journal, tree, bench
+):
+    """What an earlier visit wrote isn't shown to such a model, so it could never mend it."""
+    (tree.path / "src/sums.py").write_text("import left_over\n" + (tree.path / "src/sums.py").read_text())
+    (tree.path / "src/more.py").write_text("wrong = True\n")
+    server.answers = [saying.said(f"```python\n# src/sums.py\n{FIXED}```")]
+    crew = agents("files")
+    await work(crew, call, journal, tree, bench)
+    after = (tree.path / "src/sums.py").read_text()
+    assert "left_over" not in after
+    assert "return sum(values)" in after
+    assert not (tree.path / "src/more.py").exists()
+    tree.git("reset", "--hard", "-q")
+    await work(crew, call, journal, tree, bench)
+    assert (tree.path / "src/sums.py").read_text() == after
+
+
 async def test_code_without_a_path_finds_the_file_that_defines_it(agents, server, saying, call, journal, tree, bench):
     server.answers = [saying.said(f"```python\n{FIXED}```")]
     assert (await work(agents("files"), call, journal, tree, bench)).end is WorkEnd.done

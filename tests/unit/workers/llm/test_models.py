@@ -8,7 +8,7 @@ from app.domain.budget import FREE, Price
 from app.domain.roles import Tier
 from app.errors import ModelError
 from workers.llm.manner import Form, Manner, next_manner
-from workers.llm.models import Models
+from workers.llm.models import Models, warmer
 from workers.llm.specs import Protocol, known_models, parse_prices, specify
 
 
@@ -24,6 +24,11 @@ def test_a_local_model_is_free_and_writes_files():
 def test_a_dearer_variant_of_a_known_model_has_no_price():
     with pytest.raises(ModelError, match="has no price"):
         specify("openai:gpt-5-pro", {})
+
+
+def test_later_attempts_are_made_with_more_variety():
+    assert [warmer(0.2, attempt) for attempt in (1, 2, 9)] == [0.2, pytest.approx(0.35), 0.8]
+    assert warmer(1.0, 5) == 1.0
 
 
 def test_the_error_says_exactly_what_to_set():
