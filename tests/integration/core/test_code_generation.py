@@ -99,10 +99,20 @@ async def test_a_failed_test_ends_the_attempt_and_is_learned_from(world: World):
 @pytest.mark.parametrize(("word", "visits_each"), [("BROKEN", 4), ("MISTYPED", 4), ("MESSY", 4), ("WRONG", 1)])
 async def test_each_way_back_is_bounded_within_an_attempt(world: World, word: str, visits_each: int):
     """Three regenerations or fixes, then the attempt has failed; after the attempts, a person."""
-    task = await build(world, word, attempts=2)
+    task = await build(world, *(f"{word} {n}" for n in range(visits_each * 2)), attempts=2)
     assert (task.status, task.attempts) == ("failed", 2)
     assert [attempt for attempt, _ in visits(world)] == [1] * visits_each + [2] * visits_each
     assert len(world.thinker.prompts(Step.reflect)) == 2
+
+
+@pytest.mark.parametrize("word", ["BROKEN", "MISTYPED", "MESSY"])
+async def test_the_very_same_change_again_ends_the_attempt(world: World, word: str):
+    """Who makes no progress is not asked twice more for it; the next attempt knows why."""
+    task = await build(world, word, attempts=2)
+    assert (task.status, task.attempts) == ("failed", 2)
+    assert [attempt for attempt, _ in visits(world)] == [1, 1, 2, 2]
+    assert "same change again" in told(world, 2)
+    assert "is wrong" in told(world, 2)
 
 
 async def test_fixes_and_regenerations_are_counted_apart_and_anew_in_each_attempt(world: World):
