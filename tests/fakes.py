@@ -360,7 +360,7 @@ class FakeForge:
 
     async def open_pull_request(self, title: str, body: str, head: str, base: str) -> PullRequest:
         self._asked("open_pull_request")
-        found = await self.find_pull_request(head)
+        found = await self.find_pull_request(head, base)
         if found is None or found.state != "open":
             if head not in self.git.remote:
                 raise ForgeError("GitHub refused the request (HTTP 422): head is invalid", 422)
@@ -374,8 +374,8 @@ class FakeForge:
         self._asked("edit_pull_request")
         self.pulls[number].title, self.pulls[number].body = title, body
 
-    async def find_pull_request(self, head: str) -> PullRequest | None:
-        found = [pull for pull in self.pulls.values() if pull.head == head]
+    async def find_pull_request(self, head: str, base: str) -> PullRequest | None:
+        found = [pull for pull in self.pulls.values() if (pull.head, pull.base) == (head, base)]
         return await self.pull_request(found[-1].number) if found else None
 
     async def pull_request(self, number: int) -> PullRequest:

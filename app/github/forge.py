@@ -190,9 +190,11 @@ class GitHubForge:
         try:
             return reading.pull_request(await self._post("/pulls", content))
         except ForgeError as error:
-            existing = await self.find_pull_request(head) if error.status == 422 else None
+            existing = await self.find_pull_request(head, base) if error.status == 422 else None
             if existing is None or existing.state != "open":
                 raise
+            # Anybody may have opened it, and what it says closes issues when it is merged.
+            await self.edit_pull_request(existing.number, title, body)
             return existing
 
     async def edit_pull_request(self, number: int, title: str, body: str) -> None:
@@ -200,11 +202,12 @@ class GitHubForge:
         content = {"title": title[:TITLE_LIMIT], "body": fit(body, COMMENT_LIMIT)}
         await self._patch("/pulls/{number}", content, number=number)
 
-    async def find_pull_request(self, head: str) -> PullRequest | None:
-        """Return the pull request of a branch of this repository: an open one first, else the newest."""
+    async def find_pull_request(self, head: str, base: str) -> PullRequest | None:
+        """Return the pull request from a branch of this repository into `base`: an open one first, else the newest."""
         query = "/pulls?state=all&sort=created&direction=desc&per_page=100{&head}"
         data = await self._list(query, head=f"{self._vars['owner']}:{head}")
         found = [reading.pull_request(one) for one in data if one["head"]["ref"] == head]
+        found = [pull for pull in found if pull.base_ref == base]
         return next((pull for pull in found if pull.state == "open"), found[0] if found else None)
 
     async def pull_request(self, number: int) -> PullRequest:

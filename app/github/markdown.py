@@ -33,6 +33,7 @@ _MARKUP = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _CLOSING = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?=:?\s+\S*(?:\#\d|GH-\d|/\d))", re.IGNORECASE)
+_SKIPPING = re.compile(r"\[(?=(?:skip ci|ci skip|no ci|skip actions|actions skip)\])", re.IGNORECASE)
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _CODE_SPAN = re.compile(r"(`[^`]+`)")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
@@ -115,7 +116,8 @@ def _without_references(text: str) -> str:
 
 
 def _inert(text: str) -> str:
-    return _CLOSING.sub(rf"\1{_BREAK}", text.replace("<!--", f"<!{_BREAK}--"))
+    ran = _SKIPPING.sub(f"[{_BREAK}", text)  # as a commit's message it would keep workflows from running
+    return _CLOSING.sub(rf"\1{_BREAK}", ran.replace("<!--", f"<!{_BREAK}--"))
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -12,6 +12,7 @@ from langgraph.types import Command
 from app.domain.checks import CheckResult, Conclusion
 from app.domain.ports import Step
 from app.domain.task import TaskResult, TaskStatus
+from app.github.markdown import plain
 from workers.agents.reflexion import reflect as learn
 from workers.codegen.state import Context, State, results_of
 from workers.publish import own_commits, publish_checks, push_once
@@ -98,6 +99,7 @@ async def _expected(ctx: Context) -> str | None:
 
 def _message(ctx: Context, summary: str) -> str:
     """Return the commit message: the task's title, the agent's summary, the issue."""
-    body = textwrap.fill(" ".join(summary.split())[:SUMMARY_LENGTH], width=72)
-    parts = [" ".join(ctx.task.title.split())[:TITLE_LENGTH], body, f"Refs #{ctx.project.issue_number}"]
+    # Once merged, a commit closes issues and notifies people by its message, as comments do.
+    body = textwrap.fill(plain(summary, SUMMARY_LENGTH), width=72)
+    parts = [plain(ctx.task.title, TITLE_LENGTH), body, f"Refs #{ctx.project.issue_number}"]
     return "\n\n".join(part for part in parts if part)

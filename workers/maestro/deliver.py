@@ -35,6 +35,9 @@ async def deliver(_: State, runtime: Runtime[Context]) -> Command[Literal["settl
         return await _merged(ctx, project)
     if pull.state == "closed":
         return await ctx.escalate(project, "The pull request was closed without being merged.")
+    if pull.base_ref != project.base_branch:
+        told = f"It was verified for `{project.base_branch}`, so it isn't merged elsewhere."
+        return await _stay_open(ctx, project, told)
     if any(result.blocks for result in results):
         return await _stay_open(ctx, project, UNVERIFIED)
     if not await _may_merge(ctx, project, pull):
@@ -53,12 +56,16 @@ async def _publish(
     await push_once(ctx.effects, clone, head, project.branch, before if ours else None)
     title, body = wording.title(project), wording.body(project, tasks, results, evidence=await _evidence(clone, tasks))
 
+    base = project.base_branch or ""
+
     async def find() -> Outcome | None:
-        found = await ctx.forge.find_pull_request(project.branch)
-        return {"number": found.number} if found else None
+        found = await ctx.forge.find_pull_request(project.branch, base)
+        if found is None:
+            return None
+        await ctx.forge.edit_pull_request(found.number, title, body)  # it may be somebody else's
+        return {"number": found.number}
 
     async def act() -> Outcome:
-        base = project.base_branch or ""
         return {"number": (await ctx.forge.open_pull_request(title, body, project.branch, base)).number}
 
     opened, *_ = await asyncio.gather(

@@ -58,6 +58,20 @@ async def test_what_passes_is_committed_at_the_first_attempt(world: World):
     assert world.checkers.judged[:4] == list(Checkpoint)
 
 
+async def test_what_an_agent_says_closes_no_issue_by_its_commit(world: World):
+    """A commit that reaches the default branch would, and would notify and keep workflows from running too."""
+    world.deeds["Do one"] = lambda _, __, tree: (
+        tree.files.update({"one.py": "GOOD"}),
+        WorkResult(WorkEnd.done, "Fixes #5, says @octocat [skip ci]", 1),
+    )[1]
+    await world.start()
+    task = (await world.tasks())["one"]
+    assert task.result
+    message = world.forge.git.commits[task.result.commit or ""].message
+    assert "octocat" in message
+    assert not any(words in message for words in ("#5", "@octocat", "[skip ci]"))
+
+
 @pytest.mark.parametrize("word", ["BROKEN", "MISTYPED", "MESSY"])
 async def test_what_is_broken_mistyped_or_messy_goes_back_within_the_attempt(world: World, word: str):
     """The agent gets the findings and mends them; no attempt is used up, nothing is learned."""

@@ -84,6 +84,17 @@ async def test_an_approval_isn_t_undone_by_what_doesn_t_count(world: World, why:
     assert (await looked_at(world)).status is ProjectStatus.merged, why
 
 
+async def test_a_pull_request_that_was_turned_to_another_base_is_not_merged(world: World):
+    """What was verified for one branch proves nothing for another."""
+    pull = await opened(world)
+    world.forge.git.remote["stable"] = world.forge.git.remote[MAIN]
+    pull.base = "stable"
+    world.forge.review(pull.number, "ada", "approved", pull.head_sha)
+    project = await looked_at(world)
+    assert (project.status, world.forge.merges) == (ProjectStatus.open, [])
+    assert "verified for `main`" in (project.reason or "")
+
+
 async def test_never_means_that_a_person_merges_and_the_rest_is_still_done(world: World):
     """An approval merges nothing; the merge by hand settles the project."""
     pull = await opened(world, "merge: never\n")

@@ -150,9 +150,12 @@ async def test_only_a_completed_check_of_this_app_is_found(github: Any, forge: G
 async def test_a_second_pull_request_of_a_branch_is_the_first(github: Any, forge: GitHubForge):
     errors = [{"message": "A pull request already exists for o:aurora/1.1."}]
     github.on("POST", "/repos/o/r/pulls", {"message": "Validation Failed", "errors": errors}, 422)
-    github.on("GET", "/repos/o/r/pulls", [pull(number=2, state="closed"), pull()])
+    elsewhere = {"ref": "other", "sha": SHA}
+    github.on("GET", "/repos/o/r/pulls", [pull(number=2, state="closed"), pull(number=9, base=elsewhere), pull()])
+    github.on("PATCH", "/repos/o/r/pulls/3", pull())
     assert (await forge.open_pull_request("T", "B", "aurora/1.1", "main")).number == 3
     assert github.sent("GET", "/repos/o/r/pulls")[0].query["head"] == "o:aurora/1.1"
+    assert len(github.sent("PATCH", "/repos/o/r/pulls/3")) == 1  # whoever opened it, it says what we say
 
 
 async def test_another_reason_against_a_pull_request_is_told(github: Any, forge: GitHubForge):

@@ -115,3 +115,8 @@ def test_only_a_login_is_mentioned(login: str, shown: str):
 def test_ordinary_text_reads_as_it_was():
     assert markdown.inline("Adds a parser, with 3 tests (fast).") == "Adds a parser, with 3 tests (fast)."
     assert markdown.block("- one\n- **two** `x`") == "- one\n- **two** `x`"
+
+
+@pytest.mark.parametrize("words", ["[skip ci]", "[CI skip]", "[no ci]", "[skip actions]", "[actions skip]"])
+def test_a_commit_s_subject_keeps_no_workflow_from_running(words):
+    assert words not in markdown.plain(f"Tidy {words}")
