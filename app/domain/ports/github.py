@@ -1,0 +1,151 @@
+"""A repository on GitHub: what is read of it and written to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from app.domain.checks import Finding
+from app.domain.project import Repository
+
+
+class Permission(StrEnum):
+    """A person's standing in a repository, weakest first."""
+
+    none = "none"
+    read = "read"
+    write = "write"
+    admin = "admin"
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the app does what this person says."""
+        return self in {Permission.write, Permission.admin}
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment on an issue or pull request."""
+
+    id: int
+    author: str
+    body: str
+    created_at: datetime
+    by_this_app: bool = False
+
+
+@dataclass(frozen=True)
+class Issue:
+    """An issue as it is now."""
+
+    number: int
+    title: str
+    body: str
+    author: str
+    state: str  # open, closed
+    labels: tuple[str, ...]
+    is_pull_request: bool = False
+    by_this_app: bool = False
+
+
+@dataclass(frozen=True)
+class RepositoryInfo:
+    """What GitHub knows of a repository that matters here."""
+
+    default_branch: str
+    merge_methods: tuple[str, ...]  # of merge, squash, rebase: those allowed, in order of preference
+    archived: bool = False
+    clone_url: str = ""  # https, without credentials
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request as it is now."""
+
+    number: int
+    url: str
+    state: str  # open, closed
+    merged: bool
+    head_sha: str
+    base_ref: str
+    base_sha: str
+    mergeable: bool | None  # None: GitHub is still working it out
+    merge_commit_sha: str | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """A submitted review of a pull request."""
+
+    author: str
+    state: str  # approved, changes_requested, commented, dismissed (lower case)
+    commit_sha: str
+    body: str
+    submitted_at: datetime
+
+
+@dataclass(frozen=True)
+class CheckRun:
+    """A check run to be written; `external_id` is what it is found by again."""
+
+    name: str
+    head_sha: str
+    external_id: str
+    conclusion: str  # success, failure, neutral, skipped, action_required
+    title: str
+    summary: str
+    started_at: datetime
+    completed_at: datetime
+    text: str = ""
+    annotations: tuple[Finding, ...] = ()
+    details_url: str | None = None
+
+
+class MergeOutcome(StrEnum):
+    """How GitHub answered a merge."""
+
+    merged = "merged"
+    head_moved = "head_moved"  # 409
+    base_moved = "base_moved"  # 405, and trying again is right
+    refused = "refused"  # 405: conflict, protection, a required check
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The answer to a merge."""
+
+    outcome: MergeOutcome
+    sha: str | None = None
+    reason: str = ""
+
+
+class Forge(Protocol):
+    """One repository on GitHub. Raises `Transient`, `NotFound` or `ForgeError`."""
+
+    async def info(self) -> RepositoryInfo: ...
+    async def issue(self, number: int) -> Issue: ...
+    async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue: ...
+    async def comments(self, number: int) -> list[Comment]: ...
+    async def permission(self, login: str) -> Permission: ...
+    async def comment(self, number: int, body: str) -> int: ...
+    async def edit_comment(self, comment_id: int, body: str) -> None: ...
+    async def react(self, number: int, content: str, comment_id: int | None = None) -> None: ...
+    async def change_labels(self, number: int, add: Sequence[str], remove: Sequence[str]) -> None: ...
+    async def close_issue(self, number: int) -> None: ...
+    async def create_check(self, check: CheckRun) -> int: ...
+    async def find_check(self, head_sha: str, name: str, external_id: str) -> int | None: ...
+    async def open_pull_request(self, title: str, body: str, head: str, base: str) -> PullRequest: ...
+    async def edit_pull_request(self, number: int, title: str, body: str) -> None: ...
+    async def find_pull_request(self, head: str, base: str) -> PullRequest | None: ...
+    async def pull_request(self, number: int) -> PullRequest: ...
+    async def reviews(self, number: int) -> list[Review]: ...
+    async def merge(self, number: int, head_sha: str, method: str, title: str) -> Merge: ...
+    async def delete_branch(self, name: str) -> None: ...
+    async def token(self) -> str: ...
+
+
+class Forges(Protocol):
+    """Where a `Forge` for a repository comes from."""
+
+    def of(self, repository: Repository) -> Forge: ...

@@ -1,0 +1,103 @@
+"""Records: the rows that a holder of a lease writes, and effects that happen once."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from app.domain.checks import CheckResult
+from app.domain.messages import AgentMessage
+from app.domain.project import Project
+from app.domain.recovery import AgentError
+from app.domain.task import Task
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a checkpoint said of a commit."""
+
+    commit: str
+    result: CheckResult
+    task_id: UUID | None  # None: the combination
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Something worth knowing later, with where it comes from."""
+
+    kind: str  # decision, pattern, reflexion, conflict
+    content: str
+    source: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Handled:
+    """Messages that have had their effect."""
+
+    messages: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
+class Postponed:
+    """Messages to be handled later."""
+
+    messages: tuple[UUID, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """Tasks that are taken away from whoever works on them."""
+
+    tasks: tuple[UUID, ...]
+
+
+Fact = Project | Task | AgentMessage | AgentError | Checked | Memory | Handled | Postponed | Revoked
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One model call, as the account knows it."""
+
+    task_id: UUID | None
+    step: str
+    model: str
+    usd: float
+    input_tokens: int
+    output_tokens: int
+    seconds: float
+
+
+class Records(Protocol):
+    """The rows of one project, as the holder of a lease reads and writes them."""
+
+    async def project(self) -> Project: ...
+    async def tasks(self) -> list[Task]: ...
+    async def checks(self, commit: str) -> list[CheckResult]: ...
+    async def calls(self) -> list[ModelCall]: ...
+    async def write(self, *facts: Fact) -> None:
+        """Write all or nothing, then ring for the messages among them; raises `LeaseLost`."""
+        ...
+
+
+Outcome = dict[str, Any]  # JSON
+
+
+class Effects(Protocol):
+    """Writes that others can see: done once, whatever dies in between."""
+
+    async def once(
+        self,
+        key: str,
+        act: Callable[[], Awaitable[Outcome]],
+        find: Callable[[], Awaitable[Outcome | None]],
+    ) -> Outcome:
+        """Return the outcome of the effect `key` of this project.
+
+        A known outcome is returned. After an intent without one, `find` looks for what it may have left.
+        Where there is nothing, `act` does it.
+        """
+        ...
