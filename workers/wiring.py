@@ -46,6 +46,7 @@ from workers.llm.models import Models
 from workers.llm.thinker import StructuredThinker
 from workers.maestro.context import Context as MaestroContext
 from workers.maestro.context import Policy
+from workers.maestro.dispatch import bring_base
 from workers.sandbox.detect import detect
 from workers.saver import open_saver
 from workers.workspace.command import Identity
@@ -115,7 +116,7 @@ class Bench:
     async def build(self, lease: Lease, records: Records, project: Project, task: Task) -> None:
         """Do a round of a task in a worktree of its own."""
         clone = await self.clones.of(project.repository)
-        base = task.base_sha or project.base_sha or ""
+        base = await bring_base(clone, project, task, await records.tasks())
         async with clone.worktree(f"{task.id.hex[:12]}-{task.round}", base) as tree:
             settings = project.settings
             bench = self.checkers.bench(clone, tree, settings.checkpoints, settings.setup)

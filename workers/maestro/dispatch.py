@@ -1,6 +1,7 @@
 """Give out the tasks whose dependencies are met, and go on when all of them are done."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -9,7 +10,7 @@ from langgraph.types import Command
 from app.domain.ports import Clone
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus, topological_order
-from app.errors import MergeConflict
+from app.errors import GitError, MergeConflict
 from workers.maestro.context import WAIT, Context, State
 from workers.maestro.rework import resolve
 
@@ -70,6 +71,30 @@ async def _base(clone: Clone, project: Project, task: Task, tasks: Sequence[Task
         return task.base_sha
     needed = dependencies_of(task, tasks)
     return (await combine(clone, project.base_sha or "", needed))[0]
+
+
+async def bring_base(clone: Clone, project: Project, task: Task, tasks: Sequence[Task]) -> str:
+    """Return the commit that the task starts from, having it here even if another machine made it.
+
+    A merge that was made there and never pushed is made again: the same merges give the same commits.
+    """
+    base, start = task.base_sha or project.base_sha or "", project.base_sha or ""
+    if await _has(clone, base):
+        return base
+    await clone.fetch()
+    for chain in (dependencies_of(task, tasks), in_order(tasks)):
+        if not await _has(clone, base):
+            with suppress(Conflict):
+                await combine(clone, start, chain)
+    return base
+
+
+async def _has(clone: Clone, commit: str) -> bool:
+    try:
+        await clone.tree(commit)
+    except GitError:
+        return False
+    return True
 
 
 def dependencies_of(task: Task, tasks: Sequence[Task]) -> list[Task]:
