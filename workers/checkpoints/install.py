@@ -184,7 +184,10 @@ class Build:
         if not self._needs.setup and self._needs.node:
             await self._modules(checkout)
         if (checkout / "node_modules").is_dir() and not (checkout / "node_modules").is_symlink():
-            await asyncio.to_thread(shutil.move, checkout / "node_modules", self._home / "node_modules")
+            place = self._home / "node_modules"
+            if place.is_symlink():  # into which it would be moved, wherever that is
+                place.unlink()
+            await asyncio.to_thread(shutil.move, checkout / "node_modules", place)
         if self._needs.wants_python and "pytest" not in site_packages.programs(self._home):
             await self._plain()
 

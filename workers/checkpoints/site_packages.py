@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from app.errors import EnvironmentFailed
 from workers.checkpoints.snapshot import Snapshot
 
 _OWN = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
@@ -47,8 +48,14 @@ def _roots(text: str, checkout: Path) -> Iterator[str]:
 
 
 def inside(venv: Path) -> Path:
-    """Return where packages are installed."""
-    return next(iter(sorted((venv / "lib").glob("python3*/site-packages"))))
+    """Return where packages are installed.
+
+    Raises EnvironmentFailed when that is gone, or a link to elsewhere: what builds an environment may do that.
+    """
+    found = next(iter(sorted((venv / "lib").glob("python3*/site-packages"))), None)
+    if found is None or not found.resolve().is_relative_to(venv.parent.resolve()):
+        raise EnvironmentFailed("What was installed left no virtual environment that can be used.")
+    return found
 
 
 def programs(home: Path) -> set[str]:
@@ -77,6 +84,8 @@ def borrow_pytest(site_packages: Path) -> bool:
             if ".." in file.parts or "__pycache__" in file.parts or not source.is_file():
                 continue
             target = site_packages / file
+            if target.is_symlink() or not target.parent.resolve().is_relative_to(site_packages.resolve()):
+                return False
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     return True

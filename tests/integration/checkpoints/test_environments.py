@@ -1,6 +1,7 @@
 """A repository's own environment: what it declares is there, once, and a failure is told."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -159,3 +160,27 @@ async def test_a_link_of_the_repository_is_not_written_through_by_an_installatio
         with pytest.raises(EnvironmentFailed):
             await offline._equipment.environments.of(it.clone, known, None)
     assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        'mkdir node_modules; touch node_modules/evil; ln -s HOST "$VIRTUAL_ENV/../node_modules"',
+        'cd "$VIRTUAL_ENV"/lib/python3*; rm -r site-packages; ln -s HOST site-packages',
+        'cd "$VIRTUAL_ENV"/lib/python3*/site-packages; ln -s HOST pytest',
+        'rm -r "$VIRTUAL_ENV"; ln -s HOST "$VIRTUAL_ENV"',
+        'rm -r "$VIRTUAL_ENV/lib"',
+    ],
+)
+async def test_a_build_leads_nobody_out_of_its_directory(bay, tmp_path, checkers, setup):
+    host = tmp_path / "host"
+    (host / "lib/python3.11/site-packages").mkdir(parents=True)
+    before = sorted(host.rglob("*"))
+    offline = Checkers(
+        checkers._equipment.executor._sandbox, tmp_path / "out", lambda: datetime.now(UTC), network_allowed=False
+    )
+    async with bay({"m.py": "x = 1\n"}) as it:
+        known = await offline._equipment.snapshot(it.clone, it.worktree.base)
+        with suppress(EnvironmentFailed):
+            await offline._equipment.environments.of(it.clone, known, setup.replace("HOST", str(host)))
+    assert sorted(host.rglob("*")) == before
