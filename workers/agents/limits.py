@@ -12,4 +12,5 @@ class Limits:
     seconds: float = 3_600.0
     bad_answers: int = 3  # in a row
     repeats: int = 3  # the same action with the same arguments in a row
+    failed_edits: int = 8  # without one that succeeded in between
     run_seconds: float = 120.0  # of one command

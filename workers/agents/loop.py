@@ -33,7 +33,9 @@ from workers.agents.work import Unreplayable, Work
 from workers.llm.ledger import Answer, ContextTooLong, Ledger, Question, as_answer, size_of
 from workers.llm.manner import Manner
 from workers.llm.specs import Protocol
+from workers.llm.thinker import with_words_first
 
+CHANGING = frozenset({Tool.edit_file, Tool.write_file})  # what is to leave it otherwise
 LOOKING = frozenset({Tool.read_file, Tool.search, Tool.done})  # what leaves the tree as it is
 
 BYTES_PER_TOKEN = 3  # of code, cautiously
@@ -57,6 +59,7 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         self._failed = False  # an action of the present answer failed
         self._unusable = False  # an action of the present answer could not even be tried
         self._refused = 0  # times that it said so since the tree changed
+        self._failed_edits = 0  # edits that failed since the tree changed
         self._asked = False  # whether it is done although nothing was changed
         self._last: tuple[str, int] = ("", 0)  # the last action's fingerprint, and how often it came in a row
 
@@ -143,8 +146,8 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
             messages = fit_into(say_last(messages, reminder(acting)), self._room)
             response = await handler(
                 request.override(
-                    system_message=SystemMessage(system),
-                    messages=messages,
+                    system_message=SystemMessage(system) if manner.system else None,
+                    messages=messages if manner.system else [*with_words_first(system, messages)],
                     tools=request.tools if acting is Protocol.tools else [],
                     model_settings=settings,
                 )
@@ -278,7 +281,7 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         work = self._work
         work.changed |= outcome.touched
         if outcome.touched:
-            self._refused = 0
+            self._refused = self._failed_edits = 0
         if outcome.ok:
             work.bad = 0
             if name == Tool.done:
@@ -293,6 +296,9 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
             self._unusable = True
             self._count_bad(outcome.text)
         self._failed = True
+        self._failed_edits += name in CHANGING
+        if self._failed_edits >= work.limits.failed_edits:
+            work.finish(WorkEnd.stuck, f"{self._failed_edits} edits failed one after the other. {outcome.text}")
         if times > work.limits.repeats:
             work.finish(WorkEnd.stuck, outcome.text)
 

@@ -14,6 +14,7 @@ TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 NEVER_SENT = ("ConnectError", "ConnectTimeout", "gaierror", "ConnectionRefusedError")
+TIMED_OUT = ("APITimeoutError", "TimeoutError")
 CONNECTION = ("APIConnectionError", "APITimeoutError", "TransportError", "TimeoutError", "OSError")
 
 
@@ -34,6 +35,7 @@ class Failure:
     message: str
     billable: bool
     retry_after: float | None = None  # seconds
+    timed_out: bool = False  # there was time to answer, and no answer
 
 
 def redact(text: str) -> str:
@@ -53,7 +55,7 @@ def classify(error: BaseException) -> Failure:
     if names & set(NEVER_SENT):
         return Failure(Kind.transient, message, billable=False)
     if names & set(CONNECTION):
-        return Failure(Kind.transient, message, billable=True)
+        return Failure(Kind.transient, message, billable=True, timed_out=bool(names & set(TIMED_OUT)))
     # Something came back that isn't an answer: an HTML page, no choices, broken JSON.
     return Failure(Kind.transient, f"the server's answer was not understood ({message})", billable=True)
 

@@ -17,6 +17,7 @@ from workers.llm.failures import Failure, Kind, advice, classify
 from workers.llm.manner import Manner
 from workers.llm.models import Model
 
+TIMEOUTS = 2  # of one call, until its model counts as one that does not answer
 ENVELOPE = 1_024  # bytes: what providers add around a request, such as their own words about tools
 
 
@@ -96,7 +97,7 @@ class Ledger:
         worst = model.spec.worst_case(question.size + ENVELOPE)
         deadline = self._clock() + self._patience
         reservation: UUID | None = None
-        retry = 0
+        retry = timeouts = 0
         while True:
             if reservation is None:
                 reservation = await journal.reserve(call, position, model.spec.name, worst)
@@ -111,12 +112,15 @@ class Ledger:
                 failure = classify(error)
                 if failure.kind is Kind.refused and model.learn(manner, failure.message):
                     continue
-                delay = self._delay(failure, retry, deadline)
+                timeouts += failure.timed_out
+                delay = self._delay(failure, retry, deadline) if timeouts < TIMEOUTS else None
                 if failure.billable or delay is None:
                     await journal.forfeit(reservation, sent=failure.billable)
                     reservation = None
                 if delay is None:
-                    raise _outcome(model.spec.name, error, failure) from error
+                    if timeouts >= TIMEOUTS:
+                        raise ModelError(_unanswered(model)) from error
+                    raise _outcome(model.spec.name, error, failure, self._patience) from error
                 await asyncio.sleep(delay)
                 retry += 1
                 continue
@@ -125,7 +129,7 @@ class Ledger:
 
     def _delay(self, failure: Failure, retry: int, deadline: float) -> float | None:
         """Return the seconds until the next try, None when there is none."""
-        if failure.kind is not Kind.transient or retry >= self._retries:
+        if failure.kind is not Kind.transient or retry >= self._retries or (failure.retry_after or 0) > self._patience:
             return None
         delay = backoff(retry, self._jitter(), failure.retry_after) * self._pace
         return delay if self._clock() + delay < deadline else None
@@ -181,7 +185,16 @@ def _cached(message: AIMessage) -> tuple[int, int]:
     return details.get("cache_read") or 0, details.get("cache_creation") or 0
 
 
-def _outcome(model: str, error: Exception, failure: Failure) -> AuroraError:
+def _unanswered(model: Model) -> str:
+    return (
+        f"The model {model.spec.name} did not answer within {model.spec.timeout:g} seconds, {TIMEOUTS} times in a row. "
+        "See whether its server works; a slower model gets more time by `timeout` in AURORA_MODEL_PRICES."
+    )
+
+
+def _outcome(model: str, error: Exception, failure: Failure, patience: float) -> AuroraError:
+    if failure.kind is Kind.transient and (failure.retry_after or 0) > patience:
+        return ModelError(f"The model {model} wants {failure.retry_after:.0f} seconds of rest: {failure.message}")
     if failure.kind is Kind.transient:
         return Transient(
             f"The model {model} could not be reached or did not answer: {failure.message}",

@@ -1,6 +1,7 @@
 """How a server wants to be asked: what it refused before is not sent to it again."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -23,6 +24,7 @@ class Manner:
     temperature: bool = True
     tools: bool = True  # native tool calls; without, a model is asked for code
     cache: bool = True  # say which part of a prompt comes again
+    system: bool = True  # a message of the system's own; without, its words stand in the first one
     legacy_limit: bool = False  # `max_tokens` rather than `max_completion_tokens`
 
     def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -45,10 +47,11 @@ class Manner:
 def next_manner(used: Manner, complaint: str) -> Manner | None:
     """Choose what to leave out after a request made in the manner `used` was refused; None: no idea."""
     text = complaint.lower()
-    if "temperature" in text and used.temperature:
-        return replace(used, temperature=False)
-    if "cache_control" in text and used.cache:
-        return replace(used, cache=False)
+    if used.system and re.search(r"system (role|message|prompt)|role.{0,20}\bsystem\b", text):
+        return replace(used, system=False)
+    without = {"temperature": replace(used, temperature=False), "cache_control": replace(used, cache=False)}
+    if changed := next((manner for word, manner in without.items() if word in text and manner != used), None):
+        return changed
     if "max_completion_tokens" in text or "max_tokens" in text:
         return None if "context" in text else replace(used, legacy_limit=not used.legacy_limit)
     if any(word in text for word in ("response_format", "schema", "grammar", "output_config", "output_format")):
@@ -56,6 +59,17 @@ def next_manner(used: Manner, complaint: str) -> Manner | None:
     if used.tools and any(word in text for word in ("tool", "function call", "functions")):
         return replace(used, tools=False)
     return None
+
+
+def plainer(used: Manner) -> Manner | None:
+    """Choose what to leave out after a refusal that doesn't say what was wrong; None when nothing is left."""
+    if used.form < Form.words:
+        return replace(used, form=Form.words)
+    if used.tools:
+        return replace(used, tools=False)
+    if used.temperature:
+        return replace(used, temperature=False)
+    return replace(used, system=False) if used.system else None
 
 
 def _weaker(used: Manner) -> Manner | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.domain.ports import Call
 from app.domain.roles import Tier
 from app.errors import ModelError
-from workers.llm.manner import Form, Manner, next_manner
+from workers.llm.manner import Form, Manner, next_manner, plainer
 from workers.llm.specs import ModelSpec, Protocol, first_line, parse_prices, specify
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ class Model:
     def learn(self, used: Manner, complaint: str) -> bool:
         """Change how the model is asked after it refused a request; False when nothing is left to change."""
         changed = next_manner(used, complaint)
+        if changed is None and self._is_foreign(self._environment):  # providers say what they refuse
+            changed = plainer(used)
         if changed is None:
             return False
         if changed.form is Form.json and self.spec.provider == "anthropic":

@@ -1,7 +1,7 @@
 """Answers in a given form: asked with a JSON schema, validated, and asked again with what was wrong."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -19,6 +19,7 @@ from workers.llm.models import Model, Models
 from workers.llm.schema import schema_of
 
 T = TypeVar("T", bound=BaseModel)
+M = TypeVar("M", bound=BaseMessage)
 
 TRIES = 3
 SHORTENINGS = 3  # each leaves half of the material
@@ -88,10 +89,17 @@ async def _question(
     told = list(conversation)
 
     async def send(manner: Manner) -> AIMessage:
-        messages = [SystemMessage(system + manner.words(schema)), *told]
+        words = system + manner.words(schema)
+        messages = [SystemMessage(words), *told] if manner.system else with_words_first(words, told)
         return await chat.bind(**model.settings(call, manner, schema)).ainvoke(messages)
 
     return Question(size_of(system, *told, schema, json.dumps(schema)), send)
+
+
+def with_words_first(words: str, messages: Sequence[M]) -> list[M | HumanMessage]:
+    """Return the messages with the system's words at the start of the first, for models that know no system."""
+    first, *rest = messages
+    return [HumanMessage(f"{words}\n\n{first.text}"), *rest]
 
 
 def read_answer(message: AIMessage, form: type[T]) -> T:

@@ -227,6 +227,17 @@ async def test_the_same_action_over_and_over_ends_the_work(agents, server, sayin
     assert (result.end, result.steps) == (WorkEnd.stuck, 4)
 
 
+async def test_edits_that_never_succeed_end_the_work(agents, server, saying, call, journal, tree, bench):
+    """Looking between them is no progress either."""
+    for number in range(20):
+        edit = ("edit_file", {"path": "src/sums.py", "old": f"no such line {number}", "new": "x"})
+        look = ("read_file", {"path": "src/sums.py", "start": number % 3 + 1})
+        server.answers.append(saying.said(calls=[look, edit]))
+    result = await work(agents(), call, journal, tree, bench)
+    assert (result.end, result.steps) == (WorkEnd.stuck, 8)
+    assert "doesn't occur" in result.summary
+
+
 async def test_steps_and_tokens_are_limited(agents, server, saying, call, journal, tree, bench):
     server.answers = [saying.said(calls=[("search", {"pattern": f"a{n}"})]) for n in range(9)]
     assert (await work(agents(steps=3), call, journal, tree, bench)).end is WorkEnd.exhausted

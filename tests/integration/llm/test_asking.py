@@ -106,6 +106,53 @@ async def test_a_server_without_schemas_gets_them_in_words(thinker, server, sayi
     assert journal.forfeits == []
 
 
+async def test_a_server_without_a_system_role_gets_its_words_with_the_first_message(
+    thinker, server, saying, call, journal
+):
+    server.answers = [saying.failed(400, "System role not supported"), saying.said(GOOD)]
+    assert (await thinker().answer(call, journal, Colours, PROMPT)).best == "red"
+    (message,) = server.requests[1]["messages"]
+    assert message["role"] == "user"
+    assert message["content"].startswith(PROMPT.system)
+    assert message["content"].endswith(PROMPT.user)
+
+
+@pytest.mark.parametrize(("status", "complaint"), [(400, "Bad Request"), (422, "Extra inputs are not permitted")])
+async def test_one_s_own_server_that_does_not_say_what_it_refuses_is_asked_more_and_more_plainly(
+    thinker, server, saying, call, journal, status, complaint
+):
+    server.answers = [saying.failed(status, complaint), saying.said(GOOD)]
+    assert (await thinker().answer(call, journal, Colours, PROMPT)).best == "red"
+    assert "response_format" not in server.requests[1]
+    journal.entries.clear()
+    server.answers = [saying.failed(status, complaint) for _ in range(9)]
+    with pytest.raises(ModelError, match=complaint):
+        await thinker().answer(call, journal, Colours, PROMPT)
+    assert len(server.requests) <= 2 + 5
+
+
+async def test_a_server_that_never_answers_is_not_waited_for_again_and_again(thinker, server, saying, call, journal):
+    stop = asyncio.Event()
+
+    class Hanging(web.Response):
+        async def prepare(self, request):
+            await stop.wait()
+            return await super().prepare(request)
+
+    server.answers = [lambda _: Hanging(text="{}") for _ in range(5)]
+    with pytest.raises(ModelError, match="did not answer within"):
+        await thinker(timeout=0.2).answer(call, journal, Colours, PROMPT)
+    assert len(server.requests) == 2
+    stop.set()
+
+
+async def test_a_wait_longer_than_one_s_patience_is_left_to_a_person(thinker, server, saying, call, journal):
+    server.answers = [saying.failed(429, "quota", **{"Retry-After": "3600"})]
+    with pytest.raises(ModelError, match="3600 seconds"):
+        await thinker().answer(call, journal, Colours, PROMPT)
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 529, 408])
 async def test_passing_failures_are_retried(thinker, server, saying, call, journal, status):
     server.answers = [saying.failed(status, "later"), saying.failed(status, "later"), saying.said(GOOD)]
