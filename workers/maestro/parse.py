@@ -59,9 +59,10 @@ async def parse(_: State, runtime: Runtime[Context]) -> Command[Literal["plan", 
     )  # fmt: skip
     ctx.prepare_ahead(clone, project)
     ctx.announce(project)
-    parsed = await _read(ctx, project)
-    if parsed is None:
-        return await ctx.escalate(project, UNREADABLE_ISSUE)
+    try:
+        parsed = await _read(ctx, project)
+    except BadAnswer as error:
+        return await ctx.escalate(project, f"{UNREADABLE_ISSUE}\n\n{error}")
     if not parsed.requirements:
         return await _ask(ctx, project, parsed.questions or STANDARD_QUESTIONS)
     await ctx.move(project, Phase.plan, status=ProjectStatus.planning, requirements=parsed.requirements, reason=None)
@@ -84,16 +85,13 @@ def _request(issue: Issue, said: Sequence[Comment]) -> str:
     return "\n\n".join([issue.body.strip(), *(f"{comment.author}:\n{comment.body}" for comment in said)]).strip()
 
 
-async def _read(ctx: Context, project: Project) -> ParsedIssue | None:
-    """Ask the model what the issue wants; None when it gave no usable answer."""
+async def _read(ctx: Context, project: Project) -> ParsedIssue:
+    """Ask the model what the issue wants; raises `BadAnswer` when it gave no usable answer."""
     if not project.request and len(re.findall(r"\w+", project.title)) < FEWEST_WORDS:
         return ParsedIssue()
     prompt = prompt_for(Step.parse, title=project.title, issue=project.request)
     scope = f"parse.{hashlib.sha256(prompt.user.encode()).hexdigest()[:12]}"  # another text is another question
-    try:
-        return await ctx.thinker.answer(ctx.call(Step.parse, scope), ctx.journal, IssueAnswer, prompt)
-    except BadAnswer:
-        return None
+    return await ctx.thinker.answer(ctx.call(Step.parse, scope), ctx.journal, IssueAnswer, prompt)
 
 
 async def _ask(ctx: Context, project: Project, questions: tuple[str, ...]) -> Command[Any]:
