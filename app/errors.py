@@ -14,6 +14,10 @@ class Transient(AuroraError):
         self.retry_after = retry_after
 
 
+class ModelUnavailable(Transient):
+    """The model could not be reached, or did not answer, in all the tries that one call gets."""
+
+
 class ConfigurationError(AuroraError):
     """A setting is missing or wrong; the message names it and what to write."""
 

@@ -15,11 +15,14 @@ from app.errors import (
     ForgeError,
     GitError,
     ModelError,
+    ModelUnavailable,
     SandboxUnavailable,
     Transient,
 )
 
-MOST_RETRIES = 3  # of a job, each after the retries within it
+# How often a job is tried again, each time after the retries within it and a longer delay: what comes back by itself
+# is waited for (stores a quarter of an hour, GitHub three minutes), and a person hears of the rest soon.
+MOST_RETRIES = {ErrorType.storage: 20, ErrorType.github: 8, ErrorType.timeout: 5, ErrorType.git: 3, ErrorType.model: 1}
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Failure:
 
 
 KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
+    (ModelUnavailable, ErrorType.model, True),
     (Transient, ErrorType.github, True),
     (BudgetExceeded, ErrorType.budget, False),
     (ModelError, ErrorType.model, False),

@@ -179,7 +179,7 @@ class Jobs:
             stack_trace=redact("".join(traceback.format_exception(error))),
             timestamp=self.clock(),
             retry_count=tries,
-            max_retries=MOST_RETRIES,
+            max_retries=MOST_RETRIES.get(failure.error_type, 0),
         )
 
     async def _ring_again(self, subject: UUID) -> None:

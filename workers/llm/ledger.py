@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, message_to_dict, messages_from_di
 
 from app.domain.ports import Call, Entry, EntryKind, Journal, Usage
 from app.domain.recovery import backoff
-from app.errors import AuroraError, ModelError, Transient
+from app.errors import AuroraError, ModelError, ModelUnavailable
 from workers.llm.failures import Failure, Kind, advice, classify
 from workers.llm.manner import Manner
 from workers.llm.models import Model
@@ -92,7 +92,8 @@ class Ledger:
     async def ask(self, call: Call, journal: Journal, position: int, model: Model, question: Question) -> Answer:
         """Return the answer, recorded at `position`.
 
-        Raises `Transient` when retrying didn't help, `ContextTooLong`, `ModelError`, `BudgetExceeded`, `LeaseLost`.
+        Raises `ModelUnavailable` when retrying didn't help, `ContextTooLong`, `ModelError`, `BudgetExceeded` or
+        `LeaseLost`.
         """
         worst = model.spec.worst_case(question.size + ENVELOPE)
         deadline = self._clock() + self._patience
@@ -196,7 +197,7 @@ def _outcome(model: str, error: Exception, failure: Failure, patience: float) ->
     if failure.kind is Kind.transient and (failure.retry_after or 0) > patience:
         return ModelError(f"The model {model} wants {failure.retry_after:.0f} seconds of rest: {failure.message}")
     if failure.kind is Kind.transient:
-        return Transient(
+        return ModelUnavailable(
             f"The model {model} could not be reached or did not answer: {failure.message}",
             failure.retry_after,
         )

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.checks import CheckResult
-from app.domain.ports import Checked, Clone, Judgement
+from app.domain.ports import Checked, Clone
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task
 from app.errors import BudgetExceeded, ModelError, Transient
@@ -47,10 +47,10 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
     results = await _known(ctx, project, tasks)
     if not results:
         # Together, since parts that pass alone mostly pass together; an unfinished review is asked for again.
-        judgement, *_rest = await asyncio.gather(
+        judged, *_rest = await asyncio.gather(
             judge(ctx, clone, project, project.head_sha or ""), _reviewed_ahead(ctx, project)
         )
-        results = list(judgement.results)
+        results = list(judged)
         await ctx.records.write(*(Checked(project.head_sha or "", result, None, 1) for result in results))
     failed = [result for result in results if result.conclusion == "failed"]
     if not failed:
@@ -78,12 +78,12 @@ async def _reviewed_ahead(ctx: Context, project: Project) -> None:
         log.info("no review ahead", extra={"why": str(error)})
 
 
-async def judge(ctx: Context, clone: Clone, project: Project, commit: str) -> Judgement:
+async def judge(ctx: Context, clone: Clone, project: Project, commit: str) -> tuple[CheckResult, ...]:
     """Run the four checkpoints on a commit, against the project's base."""
     name = f"{project.id.hex[:12]}-verify"
     async with clone.worktree(name, project.base_sha or "", at=commit) as tree:
         bench = ctx.checkers.bench(clone, tree, project.settings.checkpoints, project.settings.setup)
-        return Judgement(tuple(await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())))
+        return await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())
 
 
 async def _culprit(ctx: Context, clone: Clone, project: Project, tasks: Sequence[Task]) -> tuple[Task, str]:
@@ -93,8 +93,8 @@ async def _culprit(ctx: Context, clone: Clone, project: Project, tasks: Sequence
     low, high = 0, len(steps) - 1  # the last one is known to be red
     while low < high:
         middle = (low + high) // 2
-        judgement = await judge(ctx, clone, project, steps[middle])
-        if any(result.conclusion == "failed" for result in judgement.results):
+        results = await judge(ctx, clone, project, steps[middle])
+        if any(result.conclusion == "failed" for result in results):
             high = middle
         else:
             low = middle + 1

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.ports import Step
 from app.domain.project import ProjectStatus
-from app.errors import BudgetExceeded, GitError, ModelError, SandboxUnavailable, Transient
+from app.errors import BudgetExceeded, GitError, ModelError, ModelUnavailable, SandboxUnavailable, Transient
 from tests.fakes import Deed
 from tests.integration.core.world import World, plan, planned
 
@@ -92,12 +92,12 @@ async def test_what_passes_is_tried_again_from_the_last_saved_point(world: World
     ]
 
 
-async def test_what_doesn_t_pass_fails_the_task_after_three_retries(world: World):
-    """And the person is told the reason, once."""
-    world.deeds["Do one"] = raises(*[Transient("The model is overloaded.")] * 9)
+async def test_a_model_that_stays_away_fails_the_task_after_one_more_try(world: World):
+    """Each try has waited already; the person is told the reason, once."""
+    world.deeds["Do one"] = raises(*[ModelUnavailable("The model is overloaded.")] * 9)
     await dispatched(world)
     assert (await world.until_settled()).status is ProjectStatus.escalated
-    assert len(await world.errors()) == 4
+    assert len(await world.errors()) == 2
     assert "The model is overloaded." in world.comments("escalation")[0]
 
 

@@ -115,13 +115,13 @@ async def test_what_passes_is_waited_out_and_nobody_is_bothered(world: World):
     assert world.comments("escalation") == []
 
 
-async def test_what_doesn_t_pass_goes_to_a_person_after_three_retries(world: World):
+async def test_what_doesn_t_pass_goes_to_a_person_after_eight_retries(world: World):
     """Bounded, with the last reason."""
     world.thinker.answers[Step.plan] = Transient("The model is down.")
     world.times = 1
     await world.label()
     assert (await world.until_settled()).status is ProjectStatus.escalated
-    assert len(await world.errors()) == 4
+    assert len(await world.errors()) == 9
     assert "The model is down." in world.comments("escalation")[0]
 
 
