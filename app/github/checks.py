@@ -16,7 +16,7 @@ CONCLUSIONS = {
 LOG_CHARACTERS = 60_000
 
 
-def check_run(result: CheckResult, head_sha: str, external_id: str, details_url: str | None = None) -> CheckRun:
+def check_run(result: CheckResult, head_sha: str, external_id: str) -> CheckRun:
     """Return the check run that shows `result` on a commit; what was there before isn't annotated."""
     return CheckRun(
         name=result.checkpoint.check_name,
@@ -29,7 +29,6 @@ def check_run(result: CheckResult, head_sha: str, external_id: str, details_url:
         completed_at=max(result.completed_at, result.started_at),
         text=fence(result.log, LOG_CHARACTERS) if result.log.strip() else "",
         annotations=tuple(finding for finding in result.new_findings if finding.path),
-        details_url=details_url,
     )
 
 

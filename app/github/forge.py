@@ -77,13 +77,6 @@ class GitHubForge:
         data = await self._announced("/issues/{number}", number=number)
         return reading.issue(data, await self._shared.identity())
 
-    async def labelled_issues(self, label: str) -> list[Issue]:
-        """Return the open issues that bear `label`, oldest first."""
-        query = "/issues?state=open&direction=asc&per_page=100{&labels}"
-        found = await self._list(query, labels=label)
-        app = await self._shared.identity()
-        return [reading.issue(data, app) for data in found if "pull_request" not in data]
-
     async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue:
         """Open an issue."""
         await self._ensure_labels(labels)
@@ -158,7 +151,6 @@ class GitHubForge:
             "external_id": check.external_id,
             "started_at": _written(check.started_at),
             "output": output,
-            **({"details_url": check.details_url} if check.details_url else {}),
             **({"status": "in_progress"} if rest else end),
         }
         number = int((await self._post("/check-runs", content))["id"])

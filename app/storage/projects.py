@@ -3,7 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-from app.domain.messages import AgentMessage
 from app.domain.ports import ModelCall
 from app.domain.project import Project, Repository
 from app.domain.task import Task
@@ -76,8 +75,3 @@ class ProjectReader:
         """Return the last run of an issue."""
         async with self._pool.acquire() as connection:
             return await latest_of_issue(connection, repository, number)
-
-    async def conversation(self, identity: UUID) -> list[AgentMessage]:
-        """Return everything that was said in a project."""
-        found = await self._pool.fetch(sql("messages.conversation"), identity)
-        return [rows.message(row) for row in found]

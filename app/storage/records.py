@@ -6,7 +6,7 @@ from uuid import UUID, uuid4, uuid5
 
 from app.domain.checks import Checkpoint, CheckResult
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Checked, Fact, Handled, Memory, ModelCall, Postponed, Revoked
+from app.domain.ports import Checked, Fact, Handled, Memory, Postponed, Revoked
 from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.task import Task
@@ -45,11 +45,6 @@ class LeasedRecords:
         """Return what the checkpoints said of a commit."""
         found = await self._pool.fetch(sql("results.checks_of_commit"), self._project_id, commit)
         return sorted((rows.check(row) for row in found), key=lambda result: list(Checkpoint).index(result.checkpoint))
-
-    async def calls(self) -> list[ModelCall]:
-        """Return the project's model calls, oldest first."""
-        found = await self._pool.fetch(sql("usage.of_project"), self._project_id)
-        return [rows.model_call(row) for row in found]
 
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them."""

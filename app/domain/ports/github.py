@@ -99,7 +99,6 @@ class CheckRun:
     completed_at: datetime
     text: str = ""
     annotations: tuple[Finding, ...] = ()
-    details_url: str | None = None
 
 
 class MergeOutcome(StrEnum):

@@ -33,7 +33,3 @@ RETURNING id, subject, message_type, rings
 -- name: tries
 -- How often handling the pending messages about a subject failed.
 SELECT COALESCE(max(tries), 0) FROM agent_messages WHERE subject = $1 AND handled_at IS NULL
-
--- name: conversation
--- Everything that was said in a project.
-SELECT * FROM agent_messages WHERE correlation_id = $1 ORDER BY timestamp, id

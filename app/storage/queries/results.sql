@@ -20,11 +20,6 @@ FROM test_results WHERE project_id = $1 AND commit_sha = $2
 INSERT INTO agent_errors (id, project_id, task_id, agent, error_type, message, stack_trace, timestamp, retry_count, max_retries)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
--- name: errors_of_project
--- What went wrong in a project, oldest first.
-SELECT task_id, agent, error_type, message, stack_trace, timestamp, retry_count, max_retries
-FROM agent_errors WHERE project_id = $1 ORDER BY timestamp
-
 -- name: remember
 -- Keep something for later attempts and projects.
 INSERT INTO working_memory (id, project_id, repository, kind, content, source, created_at, expires_at)
