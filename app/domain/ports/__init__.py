@@ -1,6 +1,6 @@
 """What the core asks of the outside world: one small protocol for each kind of thing."""
 
-from app.domain.ports.checkpoints import Checkers, Execution, Judgement, Workbench
+from app.domain.ports.checkpoints import Checkers, Execution, Workbench
 from app.domain.ports.clock import Clock
 from app.domain.ports.git import Change, Clone, Clones, Worktree
 from app.domain.ports.github import (
@@ -63,7 +63,6 @@ __all__ = [
     "Handled",
     "Issue",
     "Journal",
-    "Judgement",
     "Memory",
     "Merge",
     "MergeOutcome",

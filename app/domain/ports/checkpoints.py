@@ -1,4 +1,4 @@
-"""Checkpoints: where an attempt is judged, and what all four say of it."""
+"""Checkpoints: where an attempt is judged."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,23 +6,6 @@ from typing import Protocol
 from app.domain.checks import CheckResult, Finding
 from app.domain.ports.git import Clone, Worktree
 from app.domain.repository_settings import CommandSettings
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What all four checkpoints say of one tree."""
-
-    results: tuple[CheckResult, ...]
-
-    @property
-    def green(self) -> bool:
-        """Whether nothing stands in the way of a merge."""
-        return bool(self.results) and not any(result.blocks for result in self.results)
-
-    @property
-    def failures(self) -> tuple[CheckResult, ...]:
-        """The results that block."""
-        return tuple(result for result in self.results if result.blocks)
 
 
 @dataclass(frozen=True)
