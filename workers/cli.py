@@ -13,7 +13,6 @@ from app.errors import AuroraError
 from app.settings import Settings, read_settings
 
 FAILED = 1
-NEEDS_A_PERSON = 2
 
 Handler = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
 

@@ -14,8 +14,6 @@ from hub.store import Row
 from hub.views import issues as views
 from hub.views.accounts import Json, user
 
-LONGEST_BODY = 65_536
-
 
 async def create(hub: Hub, actor: Actor, repo: Row, data: Json) -> Row:
     """Open an issue; labels and assignees are dropped silently when the person may not set them."""

@@ -11,9 +11,6 @@ from hub.services.accounts import person_of
 from hub.store import Row
 from hub.views.accounts import Json, user
 
-MOST_COMMITS = 250  # as many as GitHub lists
-FAILED = ("failure", "timed_out", "cancelled", "action_required")
-
 
 async def create(hub: Hub, actor: Actor, repo: Row, data: Json) -> Row:
     """Open a pull request for a branch of the same repository."""
