@@ -28,6 +28,9 @@ NEXT = {
     ProjectStatus.paused: "It goes on when it is no longer paused.",
     ProjectStatus.cancelled: "Label the issue again to start a new run.",
 }
+REASONED = frozenset(  # an escalation gives its reason in a comment of its own
+    {ProjectStatus.waiting, ProjectStatus.paused, ProjectStatus.open, ProjectStatus.cancelled}
+)
 GLYPHS = {
     TaskStatus.pending: "○",
     TaskStatus.ready: "○",
@@ -69,7 +72,7 @@ def marked(text: str, kind: str, project_id: UUID, occurrence: str = "") -> str:
 def progress(project: Project, tasks: Sequence[Task], now: datetime, *, repository_url: str) -> str:
     """Return the comment that is updated in place; its marker is `marker("progress", project.id)`."""
     parts = [f"### {_headline(project, tasks)}"]
-    if project.reason and project.status in {ProjectStatus.waiting, ProjectStatus.paused}:
+    if project.reason and project.status in REASONED:
         parts.append(quote(project.reason, 1000))
     if tasks:
         parts += [graph(tasks), _task_table(tasks, repository_url)]

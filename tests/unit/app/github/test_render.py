@@ -105,6 +105,14 @@ def test_progress_has_words_for_every_status(status: ProjectStatus):
     assert len(shown.splitlines()) > 3
 
 
+@pytest.mark.parametrize("status", ["waiting", "paused", "open", "cancelled"])
+def test_progress_says_why_it_stands_still(status: str):
+    shown = render.progress(
+        project(status=status, reason="Somebody pushed to the branch."), [], NOW, repository_url=URL
+    )
+    assert "> Somebody pushed to the branch." in shown
+
+
 def test_a_delivered_project_names_its_pull_request():
     ref = PullRequestRef(number=13, url=f"{URL}/pull/13", head_sha="a" * 40)
     shown = render.progress(project(status="merged", pull_request=ref), [], NOW, repository_url=URL)
