@@ -1,7 +1,7 @@
 """Make the plan: requirements become a graph of tasks, each with a role and a footprint."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from uuid import uuid5
 
@@ -13,7 +13,7 @@ from app.domain.ports import Step
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.repository_settings import PlanApproval
 from app.domain.roles import AgentRole
-from app.domain.task import PlanError, Task, serialise_overlaps
+from app.domain.task import PlanError, Task, serialise_overlaps, topological_order
 from app.errors import BadAnswer
 from app.github import render
 from workers.agents.prompts import prompt_for
@@ -24,6 +24,7 @@ from workers.maestro.answers import PlanAnswer
 from workers.maestro.context import WAIT, Context, State
 
 TRIES = 3  # how often a plan that can't be carried out is sent back
+ACCOMPANYING = frozenset({Kind.tests, Kind.documentation})
 LARGE = 3  # a plan of more tasks is large
 MAP_TOKENS = 1500
 APPROVE_COMMAND = render.Command("/aurora approve", "start the work as planned")
@@ -54,12 +55,53 @@ async def _plan(ctx: Context, project: Project) -> Plan | None:
         try:
             answer = await ctx.thinker.answer(ctx.call(Step.plan, f"plan.{attempt}"), ctx.journal, PlanAnswer, prompt)
             check_plan(answer, tuple(item.id for item in project.requirements))
-            return join_overlapping(answer)
+            return join_overlapping(leave_to_makers(answer))
         except BadAnswer:
             return None
         except PlanError as error:
             refusal = str(error)
     return None
+
+
+def leave_to_makers(plan: Plan) -> Plan:
+    """Drop tasks that only test or describe what another task makes and whose files that one changes anyway.
+
+    A plan in which that would make a circle is returned as it is.
+    """
+    makers = [task for task in plan.tasks if task.kind not in ACCOMPANYING]
+    into = {task.key: _maker(task, makers) for task in plan.tasks}
+    kept = tuple(
+        task.model_copy(
+            update={
+                "dependencies": tuple(dict.fromkeys(into[need] for need in _needs(task, plan, into))),
+                "requirements": tuple(
+                    dict.fromkeys(
+                        name for other in plan.tasks if into[other.key] == task.key for name in other.requirements
+                    )
+                ),
+            }
+        )
+        for task in plan.tasks
+        if into[task.key] == task.key
+    )
+    try:
+        topological_order({task.key: task.dependencies for task in kept})
+    except PlanError:
+        return plan
+    return Plan(tasks=kept)
+
+
+def _maker(task: PlannedTask, makers: Sequence[PlannedTask]) -> str:
+    """Return the key of the task to which the work of `task` is left, its own when it stays."""
+    if task.kind not in ACCOMPANYING or not task.footprint:
+        return task.key
+    return next((maker.key for maker in makers if set(task.footprint) <= set(maker.footprint)), task.key)
+
+
+def _needs(task: PlannedTask, plan: Plan, into: Mapping[str, str]) -> list[str]:
+    """Return the keys on which a task and those left to it depend, without each other."""
+    ours = [other for other in plan.tasks if into[other.key] == task.key]
+    return [need for other in ours for need in other.dependencies if into[need] != task.key]
 
 
 def whole(project: Project) -> Plan:
