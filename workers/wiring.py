@@ -204,7 +204,6 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         policy = Policy(
             merge=settings.merge,
             push_task_branches=settings.task_branches is TaskBranches.pushed,
-            app_login=identity.login,
             public_url=settings.public_url,
             web_url=settings.github_web_url,
         )

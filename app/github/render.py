@@ -131,7 +131,7 @@ def escalation(
         quote(project.reason, 3000) if project.reason else "",
         *(_tried(task, repository_url) for task in tasks if task.attempts and not _succeeded(task)),
         _done(tasks),
-        f"The full logs are at {logs}." if logs else "",
+        f"What is recorded of this run: {logs} (with the operator's token)." if logs else "",
         _again(project),
         f"<sub>{_money(project)}</sub>",
     ]

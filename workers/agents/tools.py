@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import os
 import re
 import signal
 import subprocess
@@ -25,6 +26,12 @@ MAX_OUTPUT = 12_000  # characters of any result
 MAX_LINE = 400  # characters of one line shown
 MAX_HITS = 60
 MAX_WRITE = 1_000_000  # characters
+GREP_ENVIRONMENT = {  # nothing of the worker's, and no repository: `.git` is where commands can put another one
+    "PATH": os.defpath,
+    "GIT_DIR": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+}
 SEARCH_SECONDS = 10.0
 RUN_SECONDS = 120.0
 
@@ -254,11 +261,13 @@ class Toolbox:
 def grep(root: Path, kind: str, pattern: str, below: str) -> tuple[int, str]:
     """Let git search, in a process of its own that a hostile pattern or a huge repository can't keep busy for long."""
     command = [
-        "git", "-c", "core.fsmonitor=false", "grep", "-n", "-I", "--untracked", "--no-color", "--no-textconv",
+        "git", "grep", "-n", "-I", "--no-index", "--exclude-standard", "--no-color", "--no-textconv",
         "--max-count=20", kind, "-e", pattern, "--", below,
     ]  # fmt: skip
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, cwd=root, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet) as process:
+    with subprocess.Popen(
+        command, cwd=root, env=GREP_ENVIRONMENT, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet
+    ) as process:
         stop = threading.Timer(SEARCH_SECONDS, process.kill)
         stop.start()
         output = process.stdout.read(MAX_OUTPUT * 4) if process.stdout else b""

@@ -50,7 +50,6 @@ class Policy:
 
     merge: MergePolicy | None = None  # overrides the repositories' own
     push_task_branches: bool = True
-    app_login: str = "aurora[bot]"
     public_url: str | None = None
     web_url: str = "https://github.com"
 
