@@ -23,6 +23,7 @@ from app.settings import PREFIX, Settings
 from workers import cli
 from workers.agents import roster
 from workers.llm import specs
+from workers.local import run
 from workers.local.report import report
 from workers.maestro import graph
 
@@ -69,7 +70,7 @@ CHECK = {"name": "aurora / tests", "conclusion": "success", "title": "12 tests p
 STATUSES = {
     0: "Delivered: the pull request is merged, or open for its reviewers. `doctor`: all is well.",
     cli.FAILED: "An error, explained in one line. `doctor`: something is missing.",
-    cli.NEEDS_A_PERSON: "`demo`, `run`: escalated or waiting for a person. Every command: a wrong argument.",
+    run.NEEDS_A_PERSON: "`demo`, `run`: escalated or waiting for a person. Every command: a wrong argument.",
     130: "Interrupted.",
 }
 

@@ -27,7 +27,6 @@ MAX_LINE = 400  # characters of one line shown
 MAX_HITS = 60
 MAX_WRITE = 1_000_000  # characters
 GREP_ENVIRONMENT = {  # nothing of the worker's, and no repository: `.git` is where commands can put another one
-    "PATH": os.defpath,
     "GIT_DIR": "/nonexistent",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -264,9 +263,10 @@ def grep(root: Path, kind: str, pattern: str, below: str) -> tuple[int, str]:
         "git", "grep", "-n", "-I", "--no-index", "--exclude-standard", "--no-color", "--no-textconv",
         "--max-count=20", kind, "-e", pattern, "--", below,
     ]  # fmt: skip
+    environment = {"PATH": os.environ.get("PATH", os.defpath), **GREP_ENVIRONMENT}
     quiet = subprocess.DEVNULL
     with subprocess.Popen(
-        command, cwd=root, env=GREP_ENVIRONMENT, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet
+        command, cwd=root, env=environment, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet
     ) as process:
         stop = threading.Timer(SEARCH_SECONDS, process.kill)
         stop.start()

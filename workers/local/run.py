@@ -27,6 +27,7 @@ OWNER = "local"
 TRIGGER = "aurora"
 DEFAULT_DATA = Path(".aurora")
 NEEDS_A_PERSON = 2
+LONGEST_ISSUE = 65_536  # characters
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,10 @@ def _read_issue(path: Path) -> tuple[str, str]:
     title = title.lstrip("#").strip()
     if not title:
         raise ConfigurationError(f"{path} is empty: write the issue's title in the first line, then its text.")
+    if len(body) > LONGEST_ISSUE:
+        raise ConfigurationError(
+            f"{path} has {len(body)} characters, and GitHub takes {LONGEST_ISSUE} in an issue: shorten it."
+        )
     return title[:256], body.strip()
 
 

@@ -11,7 +11,7 @@ from app.domain.checks import CheckResult
 from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
 from app.domain.repository_settings import MergePolicy
-from app.domain.task import Task
+from app.domain.task import Task, TaskStatus
 from app.errors import MergeConflict
 from app.github import pull_request as wording
 from workers.maestro.context import WAIT, Context, State
@@ -84,7 +84,7 @@ async def _evidence(clone: Clone, tasks: Sequence[Task]) -> dict[str, list[str]]
     """Return, by requirement, the files in which it can be seen, tests first."""
     found: dict[str, list[str]] = {}
     for task in tasks:
-        if task.result and task.result.commit and task.base_sha:
+        if task.status is TaskStatus.completed and task.result and task.result.commit and task.base_sha:
             changed = [change.path for change in await clone.changes(task.base_sha, task.result.commit)]
             shown = sorted(changed, key=lambda path: ("test" not in path.lower(), path))
             for requirement in task.requirements:

@@ -11,8 +11,10 @@ from app.domain.ports import Clone
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus, topological_order
 from app.errors import GitError, MergeConflict
-from workers.maestro.context import WAIT, Context, State
+from workers.maestro.context import FIX_KEY, WAIT, Context, State
 from workers.maestro.rework import resolve
+
+UNFIXED = "What the code review found could not be fixed; it stands in the check `aurora / review`."
 
 
 async def dispatch(
@@ -22,7 +24,9 @@ async def dispatch(
     ctx = runtime.context
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
-    if all(task.status is TaskStatus.completed for task in tasks):
+    if given_up := [task for task in tasks if task.key == FIX_KEY and task.status is TaskStatus.failed]:
+        project, tasks = await _go_without(ctx, project, given_up)
+    if all(task.status in {TaskStatus.completed, TaskStatus.cancelled} for task in tasks):
         await ctx.move(project, Phase.integrate, status=ProjectStatus.verifying)
         return Command(goto="integrate")
     failed = [task for task in tasks if task.status is TaskStatus.failed]
@@ -38,6 +42,13 @@ async def dispatch(
         await ctx.records.write(*starting, *messages)
     ctx.announce(project)
     return WAIT
+
+
+async def _go_without(ctx: Context, project: Project, fixes: Sequence[Task]) -> tuple[Project, list[Task]]:
+    """Leave out a fix of the review's findings that didn't succeed: the work passed without it, and they are shown."""
+    left_out = [fix.model_copy(update={"status": TaskStatus.cancelled}) for fix in fixes]
+    project = await ctx.move(project, Phase.dispatch, *left_out, notes=(*project.notes, UNFIXED))
+    return project, await ctx.records.tasks()
 
 
 def _failures(failed: Sequence[Task]) -> str:
@@ -133,7 +144,7 @@ async def combine(clone: Clone, base: str, tasks: Sequence[Task]) -> tuple[str, 
     head, steps = base, []
     for task in tasks:
         commit = task.result.commit if task.result else None
-        if commit:
+        if commit and task.status is not TaskStatus.cancelled:
             try:
                 head = await clone.merge(head, commit, f"Merge {task.key}: {task.title}")
             except MergeConflict as conflict:

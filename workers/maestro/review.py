@@ -16,10 +16,8 @@ from app.errors import BadAnswer
 from workers import feedback
 from workers.agents.prompts import prompt_for
 from workers.maestro.answers import ReviewAnswer
-from workers.maestro.context import Context, State
+from workers.maestro.context import FIX_KEY, Context, State
 from workers.maestro.dispatch import in_order
-
-FIX_KEY = "review"
 
 
 async def review(_: State, runtime: Runtime[Context]) -> Command[Literal["deliver", "dispatch"]]:

@@ -191,6 +191,18 @@ async def test_what_the_review_still_finds_afterwards_is_shown(world: World):
     assert "The name is wrong." in run.summary
 
 
+async def test_a_fix_of_the_review_that_does_not_succeed_does_not_sink_the_work(world: World):
+    """What passed is delivered without it, and the finding is shown."""
+    world.configure(AUTO)
+    world.thinker.answers[Step.review] = BLOCKING
+    world.deeds["Address the review"] = write({})
+    project = await world.start()
+    assert project.status is ProjectStatus.merged
+    assert any("could not be fixed" in note for note in project.notes)
+    (run,) = [check for check in world.forge.checks if check.name == "aurora / review"]
+    assert "The name is wrong." in run.summary
+
+
 async def test_the_only_task_can_be_sent_back_after_its_branch_moved_on(world: World):
     """A follow-up was pushed onto the branch that the first task made; both are ours."""
     world.configure(AUTO)
