@@ -131,7 +131,8 @@ async def test_many_refs_are_negotiated_in_a_gzipped_request(world: World, git: 
     """Git compresses long requests; the hub must read them all the same."""
     clone = await _clone(world, git, tmp_path / "clone")
     for n in range(60):
-        await git(clone, "commit", "--quiet", "--allow-empty", "-m", f"{n}")
+        # Newer than what both have, which git would otherwise name first and be done.
+        await git(clone, "commit", "--quiet", "--allow-empty", "-m", f"{n}", GIT_COMMITTER_DATE=f"@{2**31 + n} +0000")
     await world.write("main", "x.txt", "x\n")
     traced = await git(clone, "fetch", "origin", "main", GIT_TRACE_CURL="1")
     assert "Content-Encoding: gzip" in traced.stderr
