@@ -79,7 +79,14 @@ def test_what_can_not_be_run_is_one_line(tmp_path: Path):
     no_issue = aurora("run", "--repo", str(tmp_path), "--issue", str(tmp_path / "none.md"), "--model", SCRIPTED)
     no_model = aurora("run", "--repo", str(tmp_path), "--issue", str(issue))
 
-    for ended, named in ((no_repository, "none"), (no_issue, "none.md"), (no_model, "AURORA_MODEL")):
+    no_git = aurora("run", "--repo", str(tmp_path), "--issue", str(issue), "--model", SCRIPTED)
+
+    for ended, named in (
+        (no_git, "no git repository"),
+        (no_repository, "none"),
+        (no_issue, "none.md"),
+        (no_model, "AURORA_MODEL"),
+    ):
         assert ended.returncode == 1
         assert len(ended.stderr.strip().splitlines()) == 1
         assert named in ended.stderr

@@ -53,6 +53,8 @@ async def run(request: Request) -> int:
             "No model is named: set AURORA_MODEL or give --model, for example anthropic:claude-sonnet-4-5, or "
             "openai:MODEL with OPENAI_BASE_URL for a server of your own."
         )
+    if not ((request.repo / ".git").exists() or (request.repo / "HEAD").is_file()):
+        raise ConfigurationError(f"{request.repo} is no git repository: name the top directory of one, or `git init`.")
     given = {"AURORA_MODEL": request.model, "AURORA_MERGE": request.merge}
     environment = {**os.environ, **{key: value for key, value in given.items() if value}}
     data = request.data or DEFAULT_DATA
