@@ -1,6 +1,7 @@
 """The queue: arq as a doorbell; what is to be done stands in PostgreSQL."""
 
 import json
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 
 from app.domain.messages import AgentMessage, MessageType
+from app.edges import Edge, edge
 
 QUEUE = "aurora:jobs"  # deliveries and Maestro's moves: quick
 TASK_QUEUE = "aurora:tasks"  # taken only by workers with a free task slot
@@ -46,7 +48,8 @@ class Queue:
 
     async def delivery(self, guid: str, ring: int = 0) -> None:
         """Ring for a stored delivery."""
-        await self.redis.enqueue_job(HANDLE_DELIVERY, guid, _job_id=f"delivery:{guid}:{ring}")
+        enqueue = partial(self.redis.enqueue_job, HANDLE_DELIVERY, guid, _job_id=f"delivery:{guid}:{ring}")
+        await edge(Edge.rung, HANDLE_DELIVERY, enqueue)
 
     async def message(self, message: AgentMessage, subject: UUID, ring: int = 0) -> None:
         """Ring for a stored message."""
@@ -55,13 +58,16 @@ class Queue:
     async def work(self, message_id: UUID, kind: MessageType, subject: UUID, ring: int) -> None:
         """Ring for the message about `subject`; arq drops repeated ids, so each ring has its own."""
         is_task = kind is MessageType.TASK
-        await self.redis.enqueue_job(
-            RUN_TASK if is_task else ADVANCE,
+        job = RUN_TASK if is_task else ADVANCE
+        enqueue = partial(
+            self.redis.enqueue_job,
+            job,
             str(subject),
             str(message_id),
             _job_id=f"{message_id}:{ring}",
             _queue_name=TASK_QUEUE if is_task else QUEUE,
         )
+        await edge(Edge.rung, job, enqueue)
 
     async def ping(self) -> None:
         """Raise when Redis doesn't answer."""

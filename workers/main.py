@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,56 +13,54 @@ from arq.worker import Worker as ArqWorker
 from arq.worker import func
 
 from app import queue as names
-from app.github.recovery import request_missed
+from app.edges import Edge, edge
 from app.settings import Settings
-from workers.wiring import Worker, open_worker, utc_now
+from workers.reconcile import reconcile
+from workers.recovery import recover
+from workers.tempo import TEMPO, Tempo
+from workers.wiring import Worker, open_worker
 
 log = logging.getLogger(__name__)
 
 QUICK_JOBS = 16  # deliveries and Maestro's moves at a time
 JOB_TIMEOUT = 6 * 3600  # seconds; what hangs is ended by its own limits long before
 POLL = 0.05  # seconds between looks at the queue
-RECONCILE = 3.0  # seconds between looks for what nobody handles
-RECOVER = 300.0  # seconds between looks for deliveries that GitHub could not bring
-REMEMBERED = timedelta(days=3)  # that GitHub keeps deliveries for
-OVERDUE = 2.0  # seconds after which a ring counts as lost
-DRAIN = 20.0  # seconds that running jobs get to reach a saved point after SIGTERM
 
 Ctx = dict[str, Any]
 
 
 async def handle_delivery(ctx: Ctx, guid: str) -> None:
     """Act upon a stored delivery."""
-    await ctx["worker"].intake.handle(guid)
+    await edge(Edge.job, names.HANDLE_DELIVERY, partial(ctx["worker"].intake.handle, guid))
 
 
 async def advance(ctx: Ctx, project: str, _message: str) -> None:
     """Move a project."""
-    await ctx["worker"].jobs.advance(UUID(project))
+    await edge(Edge.job, names.ADVANCE, partial(ctx["worker"].jobs.advance, UUID(project)))
 
 
 async def run_task(ctx: Ctx, task: str, _message: str) -> None:
     """Do a round of a task."""
-    await ctx["worker"].jobs.run_task(UUID(task))
+    await edge(Edge.job, names.RUN_TASK, partial(ctx["worker"].jobs.run_task, UUID(task)))
 
 
-async def work(settings: Settings, ready_file: Path | None = None) -> None:
+async def work(settings: Settings, ready_file: Path | None = None, tempo: Tempo = TEMPO) -> None:
     """Work until SIGTERM or SIGINT, then finish what is under way."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_worker(settings) as worker:
+    async with open_worker(settings, tempo) as worker:
         redis = worker.queue.redis
         quick = _arq(worker, redis, names.QUEUE, [handle_delivery, advance], QUICK_JOBS)
         tasks = _arq(worker, redis, names.TASK_QUEUE, [run_task], settings.task_slots)
         running = [asyncio.create_task(arq.async_run()) for arq in (quick, tasks)]
-        running += [asyncio.create_task(reconcile(worker)), asyncio.create_task(recover(worker))]
+        running += [asyncio.create_task(reconcile(worker, tempo)), asyncio.create_task(recover(worker, tempo))]
         if ready_file:
             await asyncio.to_thread(ready_file.touch)
         log.info("worker ready", extra={"task_slots": settings.task_slots})
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
-        await _drain((quick, tasks), running)
+        await _drain((quick, tasks), running, tempo.drain)
 
 
 def _arq(worker: Worker, redis: ArqRedis, queue: str, jobs: list[Any], most: int) -> ArqWorker:
@@ -83,36 +81,13 @@ def _arq(worker: Worker, redis: ArqRedis, queue: str, jobs: list[Any], most: int
     )
 
 
-async def _drain(workers: tuple[ArqWorker, ...], running: list[asyncio.Task[None]]) -> None:
+async def _drain(workers: tuple[ArqWorker, ...], running: list[asyncio.Task[None]], seconds: float) -> None:
     """Take no new jobs, let running ones end or cancel them; their messages stay, so nothing is lost."""
     for task in running:
         task.cancel()
     jobs = [job for worker in workers for job in worker.tasks.values()]
     if jobs:
-        _, late = await asyncio.wait(jobs, timeout=DRAIN)
+        _, late = await asyncio.wait(jobs, timeout=seconds)
         for job in late:
             job.cancel()
     await asyncio.gather(*running, *jobs, return_exceptions=True)
-
-
-async def reconcile(worker: Worker) -> None:
-    """Ring again, for ever, for what is stored and handled by nobody."""
-    while True:
-        await asyncio.sleep(RECONCILE)
-        try:
-            for guid, ring in await worker.inbox.overdue(OVERDUE):
-                await worker.queue.delivery(guid, ring)
-            for message in await worker.mailbox.overdue(OVERDUE):
-                await worker.queue.work(message.id, message.message_type, message.subject, message.ring)
-        except Exception:
-            log.warning("the reconciler could not look", exc_info=True)
-
-
-async def recover(worker: Worker) -> None:
-    """Ask GitHub, at the start and every few minutes, for the deliveries that it could not bring."""
-    while True:
-        try:
-            await request_missed(worker.app, worker.inbox, utc_now() - REMEMBERED)
-        except Exception:
-            log.warning("missed deliveries could not be looked for", exc_info=True)
-        await asyncio.sleep(RECOVER)

@@ -49,6 +49,7 @@ from workers.maestro.context import Policy
 from workers.maestro.dispatch import bring_base
 from workers.sandbox.detect import detect
 from workers.saver import open_saver
+from workers.tempo import TEMPO, Tempo
 from workers.workspace.command import Identity
 from workers.workspace.mirror import Clones
 
@@ -179,7 +180,7 @@ def forges_of(settings: Settings, session: aiohttp.ClientSession) -> GitHubForge
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
+async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator[Worker]:
     """Connect everything that a worker needs; raises `ConfigurationError` naming what is missing."""
     async with AsyncExitStack() as stack:
         pool = await connect(settings.database(), size=settings.task_slots + 4)
@@ -210,7 +211,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         agents = Agents(models, ledger)
         bench = Bench(pool, queue, forges, clones, checkers, agents, thinker, codegen.build(saver), policy, utc_now)
         inbox, mailbox = Inbox(pool), Mailbox(pool)
-        leases = Leases(pool, f"{socket.gethostname()}:{os.getpid()}")
+        leases = Leases(pool, f"{socket.gethostname()}:{os.getpid()}", tempo.lease, tempo.beat)
         rules = Rules(
             Reading(settings.trigger_label, settings.repositories),
             frozenset(settings.allowed_bots),

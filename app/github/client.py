@@ -1,8 +1,10 @@
 """Requests to GitHub's REST API as one identity: retries, limits and redirects by GitHub's rules."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -12,6 +14,7 @@ from gidgethub import abc as gidgethub
 from yarl import URL
 
 from app import metrics
+from app.edges import Edge, edge
 from app.errors import ForgeError, NotFound, Transient
 from app.github.auth import Credentials, Sleep
 from app.github.pace import Pace, wait_asked
@@ -24,6 +27,7 @@ UNAUTHORISED_TRIES = 6
 REDIRECTS = 3
 PATIENCE = 20.0  # seconds that one request waits for a limit by itself; longer waits are the caller's
 READS = frozenset({"GET", "HEAD"})
+NAMED = re.compile(r"[^a-z_-]")  # parts of a path that are a name or number, not a kind of thing
 
 Answer = tuple[int, Mapping[str, str], bytes]
 
@@ -77,8 +81,9 @@ class GitHubClient(gidgethub.GitHubAPI):
             if method not in READS and self._pace is not None:
                 await self._pace.turn()
             authorization = await self._credentials.header()
+            send = partial(self._send, exchange, authorization)
             try:
-                answer = await self._send(exchange, authorization)
+                answer = await (send() if method in READS else edge(Edge.github, exchange.shape(), send))
             except Transient:
                 if not exchange.may_read_again():
                     raise
@@ -147,6 +152,11 @@ class _Exchange:
         self._unauthorised = 0
         self._redirects = 0
         self._waited = 0.0
+
+    def shape(self) -> str:
+        """Return method and path without the names and numbers in it."""
+        parts = urlsplit(self.url).path.partition("/repos/")[2].split("/")[2:] or [urlsplit(self.url).path]
+        return f"{self.method} {'/'.join('*' if NAMED.search(part) else part for part in parts)}"
 
     def may_read_again(self) -> bool:
         self._failures += 1

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from app.storage.pool import Connection, Pool, sql
+from app.edges import Edge, edge
+from app.storage.pool import Connection, Pool, sql, transaction
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Inbox:
 
     async def store(self, guid: str, event: str, action: str | None, payload: bytes) -> bool:
         """Keep a delivery; return False when its GUID was known."""
-        return bool(await self._pool.fetchval(sql("deliveries.store"), guid, event, action, payload))
+        keep = partial(self._pool.fetchval, sql("deliveries.store"), guid, event, action, payload)
+        return bool(await edge(Edge.stored, event, keep))
 
     async def known(self, guids: Iterable[str]) -> set[str]:
         """Return which of these deliveries are stored."""
@@ -48,7 +51,7 @@ class Inbox:
     @asynccontextmanager
     async def take(self, guid: str) -> AsyncIterator[Connection | None]:
         """Lock a delivery for the block and mark it handled with what that writes; None: it was."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._pool.acquire() as connection, transaction(connection, "delivery handled"):
             if not await connection.fetchval(sql("deliveries.take"), guid):
                 yield None
                 return

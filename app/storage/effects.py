@@ -26,7 +26,7 @@ class LeasedEffects:
             return outcome
         left = await find() if intended else None
         outcome = left if left is not None else await act()
-        async with fenced(self._pool, self._lease) as connection:
+        async with fenced(self._pool, self._lease, f"outcome {_kind(key)}") as connection:
             await connection.execute(sql("effects.done"), self._project_id, key, outcome, self._lease.epoch)
         return outcome
 
@@ -35,9 +35,13 @@ class LeasedEffects:
 
         The lease is checked here, just before the act: GitHub's own API knows no epochs.
         """
-        async with fenced(self._pool, self._lease) as connection:
+        async with fenced(self._pool, self._lease, f"intent {_kind(key)}") as connection:
             row = await connection.fetchrow(sql("effects.find"), self._project_id, key)
             if row is not None:
                 return True, row["outcome"]
             await connection.execute(sql("effects.intend"), self._project_id, key, {}, self._lease.epoch)
             return False, None
+
+
+def _kind(key: str) -> str:
+    return key.partition(".")[0]

@@ -23,7 +23,7 @@ class LeasedJournal:
 
     async def append(self, scope: str, position: int, entry: Entry) -> None:
         """Record a tool result."""
-        async with fenced(self._pool, self._lease) as connection:
+        async with fenced(self._pool, self._lease, "journal append") as connection:
             await self._append(connection, scope, position, entry)
 
     async def _append(self, connection: Connection, scope: str, position: int, entry: Entry) -> None:
@@ -36,7 +36,7 @@ class LeasedJournal:
     async def reserve(self, call: Call, position: int, model: str, usd: float) -> UUID:
         """Set the worst case of a call aside; raises `BudgetExceeded`."""
         reservation = uuid4()
-        async with fenced(self._pool, self._lease) as connection:
+        async with fenced(self._pool, self._lease, "journal reserve") as connection:
             if not await connection.fetchval(sql("usage.reserve"), call.project_id, usd):
                 raise BudgetExceeded(
                     f"The next {call.step} call could cost {usd:.4f} US dollars, and less than that is left."
@@ -49,7 +49,7 @@ class LeasedJournal:
 
     async def settle(self, reservation: UUID, usage: Usage, entry: Entry) -> None:
         """Record the answer and replace the call's worst case by what it cost, in one transaction."""
-        async with fenced(self._pool, self._lease) as connection:
+        async with fenced(self._pool, self._lease, "journal settle") as connection:
             call: asyncpg.Record | None = await connection.fetchrow(
                 sql("usage.settle"),
                 reservation,
@@ -64,5 +64,5 @@ class LeasedJournal:
 
     async def forfeit(self, reservation: UUID, *, sent: bool) -> None:
         """Close a reservation without an answer."""
-        async with fenced(self._pool, self._lease) as connection:
+        async with fenced(self._pool, self._lease, "journal forfeit") as connection:
             await connection.execute(sql("usage.forfeit"), reservation, sent)

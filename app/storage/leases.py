@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from app.edges import Edge, edge
 from app.errors import LeaseLost
 from app.storage.pool import Lease, Pool, sql
 
@@ -27,7 +28,7 @@ class Leases:
 
         When the lease is lost within the block, the block is cancelled and `LeaseLost` raised.
         """
-        lease = await self._acquire(subject)
+        lease = await edge(Edge.leased, "acquire", lambda: self._acquire(subject))
         if lease is None:
             yield None
             return
@@ -45,7 +46,7 @@ class Leases:
         finally:
             beats.cancel()
             await asyncio.gather(beats, return_exceptions=True)
-            await self._pool.execute(sql("leases.release"), subject, lease.owner, lease.epoch)
+            await edge(Edge.leased, "release", lambda: self._release(lease))
 
     async def _acquire(self, subject: UUID) -> Lease | None:
         owner = f"{self._worker}:{uuid4().hex[:8]}"
@@ -56,6 +57,9 @@ class Leases:
             # A call that was in flight when the last holder died may have been billed.
             await connection.execute(sql("usage.forfeit_abandoned"), subject, epoch)
             return Lease(subject, owner, epoch)
+
+    async def _release(self, lease: Lease) -> None:
+        await self._pool.execute(sql("leases.release"), lease.subject, lease.owner, lease.epoch)
 
     async def _keep_beating(self, lease: Lease, body: asyncio.Task[object], lost: asyncio.Event) -> None:
         while True:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.edges import Edge, edge
 from app.errors import LeaseLost
 
 if TYPE_CHECKING:
@@ -77,12 +78,25 @@ def sql(name: str) -> str:
 
 
 @asynccontextmanager
-async def fenced(pool: Pool, lease: Lease) -> AsyncIterator[Connection]:
+async def transaction(connection: Connection, what: str) -> AsyncIterator[None]:
+    """Commit the block's writes all together; `what` names them at the boundary."""
+    block = connection.transaction()
+    await block.start()
+    try:
+        yield
+    except BaseException:
+        await block.rollback()
+        raise
+    await edge(Edge.written, what, block.commit)
+
+
+@asynccontextmanager
+async def fenced(pool: Pool, lease: Lease, what: str) -> AsyncIterator[Connection]:
     """Open a transaction that holds the lease's row, so that no successor can start before it ends.
 
     Raises `LeaseLost` when there is a successor already.
     """
-    async with pool.acquire(timeout=COMMAND_TIMEOUT) as connection, connection.transaction():
+    async with pool.acquire(timeout=COMMAND_TIMEOUT) as connection, transaction(connection, what):
         held = await connection.fetchval(sql("leases.hold"), lease.subject, lease.owner, lease.epoch)
         if not held:
             raise LeaseLost(f"Another worker has taken over {lease.subject}.")

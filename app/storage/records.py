@@ -48,7 +48,8 @@ class LeasedRecords:
 
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them."""
-        async with fenced(self._pool, self._lease) as connection:
+        what = "+".join(sorted({type(fact).__name__ for fact in facts}))
+        async with fenced(self._pool, self._lease, f"records {what}") as connection:
             for fact in facts:
                 await self._write(connection, fact)
         for fact in facts:

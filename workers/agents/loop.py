@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from langchain.agents import create_agent
@@ -22,6 +23,7 @@ from langgraph.runtime import Runtime
 
 from app.domain.ports import Entry, EntryKind, Prompt, WorkEnd, WorkResult
 from app.domain.roles import Role, Tool
+from app.edges import Edge, edge
 from app.errors import GitError
 from workers.agents.actions import FORMS, PUT_CODE, action_schema, check_arguments
 from workers.agents.conversation import fit_into, plain_text, say_last
@@ -226,7 +228,8 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         started = time.monotonic()
         if name not in LOOKING:
             await work.toolbox.bench.calm()
-        outcome = await self._run(name, arguments, times)
+        run = partial(self._run, name, arguments, times)
+        outcome = await edge(Edge.tool, name if name in set(Tool) else "unknown", run)
         try:
             if outcome.touched and name == Tool.run and (forbidden := await work.toolbox.forbidden_changes()):
                 await work.worktree.restore(work.last_patch)

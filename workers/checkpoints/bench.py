@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding, mark_known
 from app.domain.ports import Clone, Execution, Worktree
 from app.domain.repository_settings import CommandSettings
+from app.edges import Edge, edge
 from app.errors import EnvironmentFailed, SandboxUnavailable
 from workers.checkpoints import languages, lint, runners, syntax, types, wording
 from workers.checkpoints.environment import BARE
@@ -252,7 +254,7 @@ class Bench:
             async with locked(store.lock(name), _PATIENCE):
                 if (known := store.read(name, CheckResult)) is not None:
                     return known
-                result = await judge(subject, started)
+                result = await edge(Edge.checked, checkpoint.value, partial(judge, subject, started))
                 if result.conclusion is not Conclusion.not_run and not subject.problem:
                     store.write(name, result)
                 return result

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from langchain_core.messages import AIMessage, message_to_dict, messages_from_di
 
 from app.domain.ports import Call, Entry, EntryKind, Journal, Usage
 from app.domain.recovery import backoff
+from app.edges import Edge, edge
 from app.errors import AuroraError, ModelError, ModelUnavailable
 from workers.llm.failures import Failure, Kind, advice, classify
 from workers.llm.manner import Manner
@@ -105,7 +107,8 @@ class Ledger:
             started, manner = self._clock(), model.manner
             try:
                 async with asyncio.timeout(model.spec.timeout):
-                    answer = Answer(await _sent(question, manner), manner)
+                    said = await edge(Edge.model, call.step.value, partial(_sent, question, manner))
+                    answer = Answer(said, manner)
             except AuroraError:
                 await journal.forfeit(reservation, sent=False)
                 raise

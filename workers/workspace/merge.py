@@ -1,7 +1,9 @@
 """Make commits and merges that come out the same each time they are made."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from app.edges import Edge, edge
 from app.errors import GitError, MergeConflict
 from workers.workspace.command import Git, Identity
 
@@ -11,14 +13,15 @@ FIRST_DATE = 946_684_800  # seconds; a commit without parents was made when 2000
 async def commit_tree(git: Git, identity: Identity, tree: str, message: str, parents: Sequence[str]) -> str:
     """Commit `tree` one second after the youngest parent, so that a repeated commit is no second one."""
     date = f"@{await _youngest(git, parents) + 1} +0000"
-    made = await git(
+    make = partial(
+        git,
         "commit-tree",
         tree,
         *(argument for parent in parents for argument in ("-p", parent)),
         input=(message.replace("\0", "").strip() + "\n").encode("utf-8", "replace"),
         environment=identity.environment | {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
     )
-    return made.text
+    return (await edge(Edge.committed, "merge" if len(parents) > 1 else "commit", make)).text
 
 
 async def _youngest(git: Git, commits: Sequence[str]) -> int:

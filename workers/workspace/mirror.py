@@ -5,12 +5,14 @@ import base64
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from urllib.parse import urlsplit
 
 from app.domain.ports import Change, Forge, Forges
 from app.domain.project import Repository
+from app.edges import Edge, edge
 from app.errors import GitError
 from workers.workspace import changes, merge, push
 from workers.workspace.command import NETWORK_SECONDS, NOTHING, Git, Identity, Output, Secret, require_git
@@ -187,7 +189,8 @@ class Mirror:
             arguments = ("--porcelain", "--no-verify", "--no-signed", lease, "--", url, f"{commit}:{ref}")
             return await self._git("push", *arguments, codes=(0, 1), timeout=NETWORK_SECONDS, secret=secret)
 
-        refused = push.refusal(await self._with_remote(send))
+        output = await edge(Edge.pushed, "create" if expected is None else "move", lambda: self._with_remote(send))
+        refused = push.refusal(output)
         if refused is not None and not (refused.moved and await self._remote_head(ref) == commit):
             raise push.error(branch, refused)
         async with locked(self._lock, NETWORK_SECONDS) as lock:
@@ -210,14 +213,15 @@ class Mirror:
     async def _checkout(self, name: str, base: str, at: str | None) -> AsyncIterator[Checkout]:
         path, lock = self._places.take(name)
         try:
-            git = await asyncio.to_thread(self._places.prepare, path)
+            git = await edge(Edge.checked_out, "make", lambda: asyncio.to_thread(self._places.prepare, path))
             await git("read-tree", "--reset", "-u", base)
             if at is not None:
                 await git("read-tree", "--reset", "-u", at)
                 await git("read-tree", "--reset", base)
             yield Checkout(git, path, base, self._identity)
         finally:
-            await _to_the_end(asyncio.to_thread(self._places.give_up, path, lock))
+            remove = partial(asyncio.to_thread, self._places.give_up, path, lock)
+            await _to_the_end(edge(Edge.checked_out, "remove", remove))
 
 
 def _require_plain(name: str) -> None:

@@ -19,7 +19,7 @@ async def expire(pool: Pool, subject: UUID) -> None:
 
 
 async def write(pool: Pool, lease: Lease) -> None:
-    async with fenced(pool, lease) as connection:
+    async with fenced(pool, lease, "test") as connection:
         await connection.execute("SELECT 1")
 
 
@@ -150,7 +150,7 @@ async def test_a_successor_waits_for_a_write_that_is_under_way(pool: Pool):
 
     async with Leases(pool, "one", beat=60).hold(subject) as lease:
         assert lease is not None
-        async with fenced(pool, lease):
+        async with fenced(pool, lease, "test"):
             await expire(pool, uuid4())
             await pool.execute("SELECT 1")
             waiting = asyncio.create_task(_expire_then(pool, subject, succeed))

@@ -1,0 +1,20 @@
+"""How often a worker looks, and how long it waits: in one place, so that tests can live faster."""
+
+from dataclasses import dataclass
+
+from app.storage.leases import BEAT, TTL
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """All in seconds."""
+
+    reconcile: float = 3.0  # between looks for what nobody handles
+    overdue: float = 2.0  # after which a ring counts as lost
+    recover: float = 300.0  # between looks for what GitHub could not bring
+    drain: float = 20.0  # that running jobs get to reach a saved point after SIGTERM
+    lease: float = TTL  # without a beat, after which a holder counts as dead
+    beat: float = BEAT  # between beats
+
+
+TEMPO = Tempo()
