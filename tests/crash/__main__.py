@@ -1,0 +1,67 @@
+"""Try every crash point with every fault and print a table: `python -m tests.crash --only 'github*' --fault stall`."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections import defaultdict
+
+from tests.crash.campaign import Choice, a_world, faults, try_all
+from tests.crash.guard import How
+from tests.crash.run import Outcome, play
+from tests.crash.scenarios import SCENARIOS
+
+MARK = {True: "ok", False: "FAILED"}
+
+
+async def main(options: argparse.Namespace) -> int:
+    """Try what was chosen; return how many scenarios failed."""
+    choice = Choice(options.only, tuple(How(name) for name in options.fault or How), options.every)
+    started, failed, runs = time.monotonic(), 0, 0
+    async with a_world(options.slots) as world:
+        for scenario in options.scenario or SCENARIOS:
+            slot = await world.slots.get()
+            calm = await play(slot, scenario)
+            world.slots.put_nowait(slot)
+            tell("undisturbed", calm)
+            wanted = faults(calm.crossings, choice)
+            outcomes = await try_all(world, scenario, wanted, calm, lambda one: tell(str(one.fault), one))
+            print_table(scenario, outcomes)
+            failed += sum(bool(one.problems) for one in [calm, *outcomes])
+            runs += 1 + len(outcomes)
+    print(f"\n{runs} runs, {failed} failed, {time.monotonic() - started:.0f} s")
+    return 1 if failed else 0
+
+
+def tell(name: str, outcome: Outcome) -> None:
+    """Say at once how a run ended, when it ended badly."""
+    for problem in outcome.problems:
+        print(f"{name}: {problem}", flush=True)
+
+
+def print_table(scenario: str, outcomes: list[Outcome]) -> None:
+    """Print a line for each point and a column for each fault."""
+    table: dict[str, dict[How, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
+    for outcome in outcomes:
+        assert outcome.fault
+        table[outcome.fault.point][outcome.fault.how].append(outcome)
+    width = max(map(len, table), default=0)
+    print(f"\n{scenario:{width}}  " + "  ".join(f"{how:>7}" for how in How))
+    for point, row in table.items():
+        cells = [_cell(row[how]) for how in How]
+        print(f"{point:{width}}  " + "  ".join(f"{cell:>7}" for cell in cells))
+
+
+def _cell(outcomes: list[Outcome]) -> str:
+    wrong = sum(bool(one.problems) for one in outcomes)
+    return "-" if not outcomes else f"{wrong} bad" if wrong else "ok"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
+    parser.add_argument("--only", default="*", help="a pattern of points, such as 'github*' or 'worker saved state'")
+    parser.add_argument("--fault", action="append", choices=list(How))
+    parser.add_argument("--scenario", action="append", choices=list(SCENARIOS))
+    parser.add_argument("--every", action="store_true", help="every crossing of a point, not the first and the last")
+    parser.add_argument("--slots", type=int, default=2, help="how many runs at a time")
+    sys.exit(asyncio.run(main(parser.parse_args())))

@@ -1,0 +1,61 @@
+"""The programs that are forked: the real server, the real worker and the hub, with everything imported beforehand."""
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import hub.main as hub_main
+from app import edges, logs
+from app.settings import read_settings
+from app.web.main import serve
+from tests.crash.guard import Fault, How, Striking
+from tests.crash.plants import PLANTS
+from workers.main import work
+from workers.tempo import Tempo
+
+for late in ("workers.agents.loop", "langchain_openai", "langchain.chat_models", "openai.resources.chat"):
+    import_module(late)  # what the programs import when they first need it
+
+# A second here is what ten are in production; a beat, two.
+TEMPO = Tempo(reconcile=0.1, overdue=0.3, recover=0.5, drain=5.0, lease=1.0, beat=0.2)
+
+
+def _guard(command: dict[str, Any]) -> None:
+    fault = command.get("fault")
+    struck = Fault(**{**fault, "how": How(fault["how"])}) if fault else None
+    edges.guard = Striking(command["role"], Path(command["crossings"]), struck)
+    if command.get("plant"):
+        PLANTS[command["plant"]].plant()
+
+
+async def web(command: dict[str, Any]) -> None:
+    """Run the server."""
+    _guard(command)
+    settings = read_settings()
+    logs.configure(settings.log_level)
+    await serve(settings)
+
+
+async def worker(command: dict[str, Any]) -> None:
+    """Run a worker."""
+    _guard(command)
+    settings = read_settings()
+    logs.configure(settings.log_level)
+    await work(settings, Path(command["ready"]), TEMPO)
+
+
+async def hub(command: dict[str, Any]) -> None:
+    """Run the local GitHub on a data directory."""
+    await hub_main.run(
+        hub_main.Options(
+            data=Path(command["data"]),
+            port=command["port"],
+            imports=tuple(hub_main.Import(Path(path), owner, name) for path, owner, name in command["imports"]),
+            manifest=Path(command["manifest"]),
+            webhook_url=command["webhook_url"],
+        )
+    )
+
+
+PROGRAMS: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {"web": web, "worker": worker, "hub": hub}

@@ -1,0 +1,197 @@
+"""One run: an issue from its label to its end, with one fault on the way, and what was found wrong with it."""
+
+import asyncio
+import signal
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import asyncpg
+
+from tests.crash.forks import Child
+from tests.crash.guard import Crossing, Fault, How, read_crossings
+from tests.crash.leftovers import leftovers
+from tests.crash.projection import Projection, project
+from tests.crash.scenarios import SCENARIOS
+from tests.crash.world import OWNER, Slot
+from workers.local.person import HubPerson
+
+PATIENCE = 30.0  # seconds until a run that isn't settled counts as stuck
+QUIET = 0.25  # seconds in which nothing may happen in a run that has settled
+DRAIN = 8.0  # seconds for a process to end when asked
+
+SETTLED = """
+SELECT (SELECT count(*) FROM projects WHERE status = $1) AS ended,
+       (SELECT count(*) FROM deliveries WHERE handled_at IS NULL) AS deliveries,
+       (SELECT count(*) FROM agent_messages WHERE handled_at IS NULL) AS messages,
+       (SELECT count(*) FROM leases WHERE expires_at > now()) AS leases
+"""
+
+
+@dataclass
+class Outcome:
+    """What came of a run; `problems` are sentences, none when all is well."""
+
+    fault: Fault | None
+    problems: list[str] = field(default_factory=list)
+    crossings: list[Crossing] = field(default_factory=list)
+    seen: Projection | None = None
+    seconds: float = 0.0
+
+    @property
+    def points(self) -> list[str]:
+        """Return the points that were crossed, each once."""
+        return sorted({crossing.point for crossing in self.crossings})
+
+
+class Stuck(Exception):
+    """The run did not come to its end."""
+
+
+async def play(slot: Slot, scenario: str, fault: Fault | None = None, plant: str | None = None) -> Outcome:
+    """Play a scenario through in a slot and say what came of it."""
+    started = time.monotonic()
+    await slot.renew(scenario)
+    outcome = Outcome(fault)
+    run = _Run(slot, scenario, fault, plant)
+    hub = await slot.start_hub()
+    try:
+        async with run.processes():
+            await run.play()
+            outcome.problems += run.problems
+        outcome.problems += run.endings
+        outcome.problems += await leftovers(slot)
+        outcome.seen = await project(slot, scenario)
+    except Stuck as stuck:
+        outcome.problems.append(str(stuck))
+    finally:
+        if await hub.end(signal.SIGTERM, DRAIN) != 0:
+            outcome.problems.append("The hub did not end in good order.")
+    outcome.crossings = read_crossings(slot.crossings)
+    if fault and not any(crossing.how for crossing in outcome.crossings):
+        outcome.problems.append("The point never fired: there was no such crossing.")
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+class _Run:
+    def __init__(self, slot: Slot, scenario: str, fault: Fault | None, plant: str | None) -> None:
+        self._slot, self._scenario, self._fault = slot, SCENARIOS[scenario], fault
+        self._plan = {"plant": plant, "fault": vars(fault) if fault else None}
+        self._children: dict[str, Child] = {}
+        self._stalled: Child | None = None
+        self.problems: list[str] = []
+        self.endings: list[str] = []
+
+    # --- processes
+
+    @asynccontextmanager
+    async def processes(self) -> AsyncIterator[None]:
+        """Start server and worker, look after them, and ask them to end."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            await self._start("web")
+            await self._start("worker")
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            for role, child in self._children.items():
+                self._note_end(role, await child.end(signal.SIGTERM, DRAIN))
+            if self._stalled:
+                self._stalled.send(signal.SIGKILL)
+
+    async def _start(self, role: str, *, again: bool = False) -> None:
+        plan = {"plant": self._plan["plant"]} if again else self._plan
+        start = self._slot.start_web if role == "web" else self._slot.start_worker
+        self._children[role] = await start(**plan)
+
+    async def _watch(self) -> None:
+        """Start again what was killed, and a successor beside what stands still."""
+        while True:
+            await asyncio.sleep(0.01)
+            for role, child in list(self._children.items()):
+                if child.ended.is_set():
+                    if child.status != -signal.SIGKILL:
+                        self._note_end(role, child.status, wanted=False)
+                    await self._start(role, again=True)
+                elif child.stopped.is_set() and self._stalled is None:
+                    self._stalled = child
+                    if role == "web":  # it owns the port, so it has no successor
+                        await asyncio.sleep(1.0)
+                        child.send(signal.SIGCONT)
+                    else:
+                        await self._start(role, again=True)
+
+    def _note_end(self, role: str, status: int | None, *, wanted: bool = True) -> None:
+        if status is None:
+            self.endings.append(f"The {role} did not end within {DRAIN:g} seconds of SIGTERM.")
+        elif status != 0 or not wanted:
+            self.endings.append(f"The {role} ended with status {status}; see its log.")
+
+    # --- the play
+
+    async def play(self) -> None:
+        """Open the issue, do what people do, wait for the end, and wake what was stalled."""
+        said = self._slot.hub_says()
+        login, token = next(iter(said["users"].items()))
+        repository = f"{OWNER}/{self._scenario.name}"
+        async with aiohttp.ClientSession() as session:
+            person = HubPerson(session, self._slot.hub_url, login, token)
+            issue = await person.open_issue(repository, "Add numbers", self._scenario.body, ["aurora"])
+            for act in self._scenario.acts:
+                await self._settled(act.status)
+                await person.comment(repository, issue["number"], act.comment)
+            await self._settled(self._scenario.end)
+        if self._stalled and self._fault and self._fault.role == "worker":
+            await self._wake()
+
+    async def _wake(self) -> None:
+        """Let the stalled worker go on: whatever it still wants to write is refused, and it ends when asked."""
+        assert self._stalled is not None
+        before = await project(self._slot, self._scenario.name)
+        self._stalled.send(signal.SIGCONT)
+        status = await self._stalled.end(signal.SIGTERM, DRAIN)
+        if status != 0:
+            self.problems.append(f"The stalled worker ended with {status}, not in good order.")
+        self._stalled = None
+        await self._settled(self._scenario.end)
+        after = await project(self._slot, self._scenario.name)
+        self.problems += [f"The stalled worker changed {change}" for change in before.differences(after)]
+
+    async def _settled(self, status: str) -> None:
+        """Wait until everything stored is handled and nothing moves any more."""
+        deadline = time.monotonic() + PATIENCE
+        connection = await asyncpg.connect(self._slot.database)
+        try:
+            quiet_since, size = time.monotonic(), -1
+            while True:
+                row = await connection.fetchrow(SETTLED, status)
+                unsent = self._unsent()
+                done = dict(row) == {"ended": 1, "deliveries": 0, "messages": 0, "leases": 0} and not unsent
+                now = self._slot.crossings.stat().st_size if self._slot.crossings.exists() else 0
+                if not done or now != size:
+                    quiet_since, size = time.monotonic(), now
+                elif time.monotonic() - quiet_since > QUIET:
+                    return
+                if time.monotonic() > deadline:
+                    states = [dict(one) for one in await connection.fetch("SELECT status, phase, reason FROM projects")]
+                    raise Stuck(f"Not settled after {PATIENCE:g} s: {dict(row)}, {unsent} unsent, projects {states}.")
+                await asyncio.sleep(0.03)
+        finally:
+            await connection.close()
+
+    def _unsent(self) -> int:
+        """Return how many deliveries the hub has not brought, at any try."""
+        with sqlite3.connect(f"file:{self._slot.hub_data}/hub.sqlite3?mode=ro", uri=True) as hub:
+            (count,) = hub.execute(
+                "SELECT count(DISTINCT guid) FROM deliveries WHERE guid NOT IN"
+                " (SELECT guid FROM deliveries WHERE status_code BETWEEN 200 AND 299)"
+            ).fetchone()
+            return int(count)
+
+
+__all__ = ["How", "Outcome", "play"]
