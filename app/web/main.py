@@ -5,7 +5,7 @@ import signal
 
 from app import queue
 from app.settings import Settings
-from app.storage.deliveries import Inbox
+from app.storage.deliveries import Inbox, open_door
 from app.storage.pool import connect
 from app.storage.projects import ProjectReader
 from app.web.server import create_app
@@ -18,10 +18,11 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pool = await connect(settings.database())
+    door = await open_door(settings.database())
     bell = queue.connect(settings.redis())
     try:
         app = create_app(
-            inbox=Inbox(pool),
+            inbox=Inbox(door),
             doorbell=bell,
             projects=ProjectReader(pool),
             checks={"postgresql": lambda: pool.fetchval("SELECT 1"), "redis": bell.ping},
@@ -31,4 +32,5 @@ async def serve(settings: Settings) -> None:
         await serve_app(app, settings.host, settings.port, stop)
     finally:
         await bell.close()
+        await door.close()
         await pool.close()

@@ -32,7 +32,7 @@ def create_app(
     """Return the application; whoever made the stores closes them."""
     app = web.Application(middlewares=[request_id, plain_errors], client_max_size=LARGEST_BODY)
     app[RINGER] = Ringer(doorbell)
-    webhooks, health = Webhooks(inbox, app[RINGER].ring, webhook_secret), Health(checks)
+    webhooks, health = Webhooks(inbox, app[RINGER].ring, webhook_secret, LARGEST_BODY), Health(checks)
     reader = Projects(projects, api_token)
     app.add_routes(
         [

@@ -8,19 +8,25 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
 from app import logs, metrics
+from app.errors import AuroraError
+from app.web.doorkeeper import Crowded, Doorkeeper
 from app.web.middleware import problem
 
 log = logging.getLogger(__name__)
 
-STORE_SECONDS = 8.0  # GitHub gives up after ten
+ANSWER_SECONDS = 8.0  # from the headers to the answer; GitHub gives up after ten
+RETRY_SECONDS = 60  # what others than GitHub are told; GitHub doesn't try again by itself
+READ_WHOLE = 1024 * 1024  # bytes; of a larger body only the ends are looked at, since parsing blocks everybody
 
 _GUID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _EVENT = re.compile(r"[a-z_]{1,64}")
+_ACTION = re.compile(rb'\s*\{\s*"action"\s*:\s*"([a-z_]{1,64})"')  # which GitHub writes first
+_BLANK = b" \t\r\n"
 
 
 class Inbox(Protocol):
@@ -57,9 +63,7 @@ def opened(headers: Mapping[str, str], body: bytes, secret: bytes) -> Envelope:
     guid, event = headers.get("X-GitHub-Delivery", ""), headers.get("X-GitHub-Event", "")
     if not _GUID.fullmatch(guid) or not _EVENT.fullmatch(event):
         raise Refused(400, "X-GitHub-Delivery and X-GitHub-Event are needed.")
-    payload = _json(body)
-    action = payload.get("action")
-    return Envelope(guid, event, action[:64] if isinstance(action, str) else None, body)
+    return Envelope(guid, event, _action(body) if len(body) <= READ_WHOLE else _action_of_large(body), body)
 
 
 def signed(body: bytes, signature: str, secret: bytes) -> bool:
@@ -71,50 +75,80 @@ def signed(body: bytes, signature: str, secret: bytes) -> bool:
 class Webhooks:
     """Takes deliveries in."""
 
-    def __init__(self, inbox: Inbox, ring: Callable[[str], None], secret: str) -> None:
-        """Check signatures with `secret`; `ring` is told of every new delivery and mustn't take long."""
+    def __init__(self, inbox: Inbox, ring: Callable[[str], None], secret: str, largest: int) -> None:
+        """Check signatures with `secret`; `ring` is told of every new delivery and mustn't take long.
+
+        `largest` is in bytes.
+        """
         self._inbox = inbox
         self._ring = ring
         self._secret = secret.encode()
+        self._door = Doorkeeper(largest)
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer a delivery: 202 when it is safe with us, whether it was known or not."""
         started = time.perf_counter()
         response = await self._answer(request)
-        elapsed = time.perf_counter() - started
-        metrics.WEBHOOK_SECONDS.labels(str(response.status)).observe(elapsed)
+        metrics.WEBHOOK_SECONDS.labels(str(response.status)).observe(time.perf_counter() - started)
         return response
 
     async def _answer(self, request: web.Request) -> web.Response:
+        """Answer in time whatever happens, so that GitHub learns of a failure."""
         try:
-            envelope = opened(request.headers, await request.read(), self._secret)
+            async with asyncio.timeout(ANSWER_SECONDS), self._door.admit(request) as body:
+                return await self._keep(opened(request.headers, body, self._secret))
         except Refused as refusal:
             metrics.DELIVERIES.labels("refused").inc()
             log.warning("delivery refused", extra={"why": str(refusal), "status": refusal.status})
             return problem(refusal.status, "The delivery was refused", str(refusal))
-        with logs.bound(delivery=envelope.guid):
-            return await self._keep(envelope)
+        except Crowded as error:
+            return self._failed(str(error))
+        except TimeoutError:
+            return self._failed("The delivery didn't arrive, or wasn't stored, in time.")
 
     async def _keep(self, envelope: Envelope) -> web.Response:
-        try:
-            async with asyncio.timeout(STORE_SECONDS):
+        with logs.bound(delivery=envelope.guid):
+            try:
                 is_new = await self._inbox.store(envelope.guid, envelope.event, envelope.action, envelope.body)
-        except Exception:  # whatever ails the store, GitHub has to learn that it failed
-            metrics.DELIVERIES.labels("failed").inc()
-            log.exception("delivery not stored")
-            return problem(503, "The delivery could not be stored", "It will be requested again.")
-        metrics.DELIVERIES.labels("new" if is_new else "repeated").inc()
-        if is_new:
-            self._ring(envelope.guid)
-        log.info("delivery stored", extra={"kind": envelope.event, "action": envelope.action, "new": is_new})
-        return web.json_response({"delivery": envelope.guid, "new": is_new}, status=202)
+            except AuroraError as error:
+                return self._failed(str(error))
+            except TimeoutError:
+                raise
+            except Exception:  # whatever ails the store, GitHub has to learn that it failed
+                log.exception("delivery not stored")
+                return self._failed("An internal error happened.")
+            metrics.DELIVERIES.labels("new" if is_new else "repeated").inc()
+            if is_new:
+                self._ring(envelope.guid)
+            log.info("delivery stored", extra={"kind": envelope.event, "action": envelope.action, "new": is_new})
+        answer = f'{{"delivery": "{envelope.guid}", "new": {"true" if is_new else "false"}}}'
+        return web.Response(text=answer, status=202, content_type="application/json")
+
+    def _failed(self, why: str) -> web.Response:
+        metrics.DELIVERIES.labels("failed").inc()
+        log.warning("delivery not stored", extra={"why": why})
+        answer = problem(503, "The delivery could not be stored", f"{why} It will be requested again.")
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+        return answer
 
 
-def _json(body: bytes) -> dict[str, Any]:
+def _action(body: bytes) -> str | None:
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(400, "The body isn't JSON: set the webhook's content type to application/json.") from None
+        raise _no_json() from None
     if not isinstance(payload, dict):
         raise Refused(400, "The body isn't a JSON object.")
-    return payload
+    action = payload.get("action")
+    return action[:64] if isinstance(action, str) else None
+
+
+def _action_of_large(body: bytes) -> str | None:
+    if body[:64].lstrip(_BLANK)[:1] != b"{" or body[-64:].rstrip(_BLANK)[-1:] != b"}":
+        raise _no_json()
+    found = _ACTION.match(body)
+    return found.group(1).decode() if found else None
+
+
+def _no_json() -> Refused:
+    return Refused(400, "The body isn't JSON: set the webhook's content type to application/json.")
