@@ -14,6 +14,10 @@ class Transient(AuroraError):
         self.retry_after = retry_after
 
 
+class RateLimited(Transient):
+    """GitHub, or the pace that it asks for, wants a wait; nothing was done, and nothing is wrong."""
+
+
 class ModelUnavailable(Transient):
     """The model could not be reached, or did not answer, in all the tries that one call gets."""
 
@@ -28,6 +32,15 @@ class LeaseLost(AuroraError):
 
 class BudgetExceeded(AuroraError):
     """The next call could cost more than is left."""
+
+    def __init__(self, message: str, refusal: object = None) -> None:
+        """Keep which cap refused it (`app.domain.budget.Refusal`) for whoever pauses the project."""
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class ProjectHeld(AuroraError):
+    """The project is paused: no call is begun for it before somebody, or another day, lets it go on."""
 
 
 class ForgeError(AuroraError):

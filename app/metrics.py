@@ -40,3 +40,21 @@ GITHUB_REMAINING = Gauge(
     ["installation"],
     registry=REGISTRY,
 )
+GITHUB_WAITED = Counter(
+    "aurora_github_wait_seconds_total",
+    "Time that requests waited to keep to GitHub's limits, by what they were: read, write.",
+    ["installation", "kind"],
+    registry=REGISTRY,
+)
+GITHUB_LIMITED = Counter(
+    "aurora_github_limited_total",
+    "Answers by which GitHub asked to wait.",
+    ["installation"],
+    registry=REGISTRY,
+)
+GITHUB_BLOCKED_UNTIL = Gauge(
+    "aurora_github_blocked_until_seconds",
+    "When GitHub may be spoken to again, in seconds since the epoch, as last heard.",
+    ["installation"],
+    registry=REGISTRY,
+)

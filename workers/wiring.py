@@ -32,6 +32,7 @@ from app.storage.effects import LeasedEffects
 from app.storage.journal import LeasedJournal
 from app.storage.leases import Leases
 from app.storage.messages import Mailbox
+from app.storage.pace import SharedTurns
 from app.storage.pool import Lease, Pool, connect
 from app.storage.records import LeasedRecords, subject_of
 from app.web.events import Reading
@@ -167,7 +168,7 @@ async def load_ahead(models: Models) -> None:
             await models.of(tier).chat()
 
 
-def forges_of(settings: Settings, session: aiohttp.ClientSession) -> GitHubForges:
+def forges_of(settings: Settings, session: aiohttp.ClientSession, turns: SharedTurns | None = None) -> GitHubForges:
     """Return where forges come from; raises `ConfigurationError` naming what is missing."""
     return GitHubForges(
         session,
@@ -176,6 +177,7 @@ def forges_of(settings: Settings, session: aiohttp.ClientSession) -> GitHubForge
         api_url=settings.github_api_url,
         web_url=settings.github_web_url,
         clock=utc_now,
+        turns=turns,
     )
 
 
@@ -188,7 +190,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
         queue = connect_queue(settings.redis())
         stack.push_async_callback(queue.close)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        forges = forges_of(settings, session)
+        forges = forges_of(settings, session, SharedTurns(pool))
         identity = await forges.identity()
         clones = Clones(settings.data_dir, forges, _committer(identity))
         models = models_of(settings)

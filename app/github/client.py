@@ -1,6 +1,8 @@
 """Requests to GitHub's REST API as one identity: retries, limits and redirects by GitHub's rules."""
 
 import asyncio
+import logging
+import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,9 +17,11 @@ from yarl import URL
 
 from app import metrics
 from app.edges import Edge, edge
-from app.errors import ForgeError, NotFound, Transient
+from app.errors import ForgeError, NotFound, RateLimited, Transient
 from app.github.auth import Credentials, Sleep
-from app.github.pace import Pace, wait_asked
+from app.github.pace import PATIENCE, Pace, number_in
+
+log = logging.getLogger(__name__)
 
 REQUESTER = "aurora-dev"
 VERSION = {"x-github-api-version": "2022-11-28"}
@@ -25,8 +29,9 @@ TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 READ_TRIES = 4
 UNAUTHORISED_TRIES = 6
 REDIRECTS = 3
-PATIENCE = 20.0  # seconds that one request waits for a limit by itself; longer waits are the caller's
 READS = frozenset({"GET", "HEAD"})
+TOKENS = "/access_tokens"  # asking for one more does no harm, and is no content
+EMPTY = frozenset({204, 205})  # answers without content
 NAMED = re.compile(r"[^a-z_-]")  # parts of a path that are a name or number, not a kind of thing
 
 Answer = tuple[int, Mapping[str, str], bytes]
@@ -36,7 +41,8 @@ class GitHubClient(gidgethub.GitHubAPI):
     """GitHub's API with one identity's credentials; raises `Transient`, `NotFound` or `ForgeError`.
 
     Reads are tried again here. A write is sent again only when GitHub said that it did nothing with it
-    (a limit, a refused token): after a lost answer the caller has to look first.
+    (a limit, a refused token): after a lost answer the caller has to look first. A limit that lasts longer
+    than one request waits is a `RateLimited`; every process of the installation keeps to it.
     """
 
     def __init__(
@@ -45,19 +51,17 @@ class GitHubClient(gidgethub.GitHubAPI):
         credentials: Credentials,
         base_url: str,
         *,
-        pace: Pace | None = None,
-        name: str = "app",
+        pace: Pace,
         sleep: Sleep = asyncio.sleep,
-        now: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`now` is in seconds since the epoch; `name` labels the metrics."""
+        """`jitter` is in [0, 1)."""
         super().__init__(REQUESTER, base_url=base_url)
         self._session = session
         self._credentials = credentials
         self._pace = pace
-        self._name = name
         self._sleep = sleep
-        self._now = now
+        self._jitter = jitter
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -67,27 +71,33 @@ class GitHubClient(gidgethub.GitHubAPI):
         """Return the items of every page; `key` is where they are when a page is an object."""
         return [item async for item in self.getiter(url, url_vars, iterable_key=key)]
 
-    async def _make_request(self, *args: Any, **kwargs: Any) -> tuple[Any, str | None, int]:
-        try:
-            return await super()._make_request(*args, **kwargs)
-        except HTTPException as error:
-            raise _translated(error) from error
-        except (GitHubException, ValueError, KeyError) as error:
-            raise Transient(f"GitHub's answer can't be read: {error}") from error
+    async def _make_request(self, method: str, *args: Any, **kwargs: Any) -> tuple[Any, str | None, int]:
+        content: Any
+        for left in reversed(range(READ_TRIES if method in READS else 1)):
+            try:
+                content, more, status = await super()._make_request(method, *args, **kwargs)
+                if status in EMPTY or isinstance(content, dict | list):
+                    return content, more, status
+            except HTTPException as error:
+                raise _translated(error) from error
+            except (GitHubException, ValueError, KeyError) as error:
+                log.info("an answer of GitHub's can't be read", extra={"why": str(error)})
+            if left:
+                await self._sleep(backoff(READ_TRIES - left, self._jitter()))
+        raise Transient("GitHub's answer can't be read.")
 
     async def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         exchange = _Exchange(method, url, {**headers, **VERSION}, body)
         while True:
-            if method not in READS and self._pace is not None:
-                await self._pace.turn()
             authorization = await self._credentials.header()
+            await (self._pace.write() if exchange.writes else self._pace.read())
             send = partial(self._send, exchange, authorization)
             try:
                 answer = await (send() if method in READS else edge(Edge.github, exchange.shape(), send))
             except Transient:
-                if not exchange.may_read_again():
+                if not exchange.may_repeat():
                     raise
-                await self._sleep(exchange.pause())
+                await self._sleep(exchange.pause(self._jitter()))
                 continue
             if not await self._go_on(exchange, answer, authorization):
                 return answer
@@ -95,20 +105,20 @@ class GitHubClient(gidgethub.GitHubAPI):
     async def _go_on(self, exchange: "_Exchange", answer: Answer, authorization: str) -> bool:
         """Tell whether to send once more, after any wait; raise `Transient` when that is for the caller."""
         status, headers, body = answer
+        wait = await self._pace.heard(status, headers, body)
         if exchange.follow(status, headers):
             return True
         if status == 401 and exchange.may_authorise_again():
             return await self._credentials.refused(authorization)
-        wait = wait_asked(status, headers, body, self._now())
         if wait is not None:
             if not exchange.may_wait(wait):
-                raise Transient("GitHub asks to slow down.", retry_after=wait)
-            await self._sleep(wait)
-            return True
+                raise RateLimited("GitHub asks to slow down.", retry_after=wait)
+            return True  # the pace keeps everybody waiting
         if status >= 500:
-            if not exchange.may_read_again():
-                raise Transient(f"GitHub is out of order at the moment (HTTP {status}).")
-            await self._sleep(exchange.pause())
+            asked = number_in(headers.get("retry-after"))
+            if (asked or 0.0) > PATIENCE or not exchange.may_repeat():
+                raise Transient(f"GitHub is out of order at the moment (HTTP {status}).", retry_after=asked)
+            await self._sleep(max(exchange.pause(self._jitter()), asked or 0.0))
             return True
         return False
 
@@ -126,7 +136,6 @@ class GitHubClient(gidgethub.GitHubAPI):
                 timeout=TIMEOUT,
             ) as response:
                 status = response.status
-                self._note_limit(response.headers)
                 return status, response.headers, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(f"GitHub can't be reached: {type(error).__name__}.") from error
@@ -134,17 +143,13 @@ class GitHubClient(gidgethub.GitHubAPI):
             elapsed = time.perf_counter() - started
             metrics.GITHUB_SECONDS.labels(exchange.method, str(status)).observe(elapsed)
 
-    def _note_limit(self, headers: Mapping[str, str]) -> None:
-        remaining = headers.get("x-ratelimit-remaining", "")
-        if remaining.isdecimal():
-            metrics.GITHUB_REMAINING.labels(self._name).set(int(remaining))
-
 
 class _Exchange:
     """One logical request and what is left of its budgets."""
 
     def __init__(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
         self.method = method
+        self.writes = method not in READS and not url.endswith(TOKENS)
         self.url = url
         self.headers = headers
         self.body = body
@@ -158,12 +163,12 @@ class _Exchange:
         parts = urlsplit(self.url).path.partition("/repos/")[2].split("/")[2:] or [urlsplit(self.url).path]
         return f"{self.method} {'/'.join('*' if NAMED.search(part) else part for part in parts)}"
 
-    def may_read_again(self) -> bool:
+    def may_repeat(self) -> bool:
         self._failures += 1
-        return self.method in READS and self._failures < READ_TRIES
+        return not self.writes and self._failures < READ_TRIES
 
-    def pause(self) -> float:
-        return 0.25 * 2.0**self._failures
+    def pause(self, jitter: float) -> float:
+        return backoff(self._failures, jitter)
 
     def may_authorise_again(self) -> bool:
         self._unauthorised += 1
@@ -183,6 +188,11 @@ class _Exchange:
         self._redirects += 1
         self.url = target
         return True
+
+
+def backoff(failures: int, jitter: float) -> float:
+    """Return the seconds to wait after so many failures: twice as long each time, not all at once."""
+    return 0.25 * 2.0**failures * (0.5 + jitter / 2)
 
 
 async def found_within(read: Callable[[], Awaitable[Any]], sleep: Sleep, pauses: tuple[float, ...]) -> Any:

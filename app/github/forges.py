@@ -1,6 +1,8 @@
 """Where forges come from: one client and one token for each installation of the app."""
 
 import asyncio
+import random
+from collections.abc import Callable
 from datetime import datetime
 
 import aiohttp
@@ -8,11 +10,13 @@ import aiohttp
 from app.domain.ports import Clock
 from app.domain.project import Repository
 from app.github import reading
-from app.github.auth import AppCredentials, InstallationCredentials, Sleep
+from app.github.auth import AppCredentials, Credentials, InstallationCredentials, Sleep
 from app.github.client import GitHubClient
 from app.github.forge import GitHubForge, Surroundings
 from app.github.identity import AppIdentity
-from app.github.pace import MinutePace
+from app.github.pace import Pace, Turns
+
+THE_APP = 0  # stands for the app itself where installations have their number
 
 
 class GitHubForges:
@@ -27,14 +31,21 @@ class GitHubForges:
         api_url: str,
         web_url: str,
         clock: Clock,
+        turns: Turns | None = None,
         sleep: Sleep = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Take addresses without a slash at their end; nothing is requested yet."""
-        self.app = GitHubClient(session, AppCredentials(app_id, private_key), api_url, sleep=sleep)
+        """Take addresses without a slash at their end; nothing is requested yet.
+
+        `turns` is the budget that is shared with all other processes; only who writes nothing goes without.
+        """
+        self._turns = turns
+        self._jitter = jitter
         self._shared = Surroundings(self.identity, web_url, sleep)
         self._session = session
         self._api_url = api_url
         self._clock = clock
+        self.app = self._client(THE_APP, AppCredentials(app_id, private_key))
         self._identity: AppIdentity | None = None
         self._installations: dict[int, tuple[GitHubClient, InstallationCredentials]] = {}
 
@@ -69,16 +80,14 @@ class GitHubForges:
     def _installation(self, number: int) -> tuple[GitHubClient, InstallationCredentials]:
         if number not in self._installations:
             credentials = InstallationCredentials(lambda: self._new_token(number), self._clock, self._shared.sleep)
-            client = GitHubClient(
-                self._session,
-                credentials,
-                self._api_url,
-                pace=MinutePace(sleep=self._shared.sleep),
-                name=str(number),
-                sleep=self._shared.sleep,
-            )
+            client = self._client(number, credentials)
             self._installations[number] = client, credentials
         return self._installations[number]
+
+    def _client(self, number: int, credentials: Credentials) -> GitHubClient:
+        sleep = self._shared.sleep
+        pace = Pace(number, self._turns, sleep=sleep, now=lambda: self._clock().timestamp())
+        return GitHubClient(self._session, credentials, self._api_url, pace=pace, sleep=sleep, jitter=self._jitter)
 
     async def _new_token(self, installation: int) -> tuple[str, datetime]:
         url = "/app/installations/{id}/access_tokens"

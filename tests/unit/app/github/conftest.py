@@ -104,6 +104,7 @@ async def forges(github: GitHub, private_key: str) -> AsyncIterator[GitHubForges
             web_url="https://github.example",
             clock=lambda: github.now,
             sleep=github.sleep,
+            jitter=lambda: 1.0,
         )
 
 
