@@ -5,7 +5,9 @@ comparison. The crash tests put a `Guard` in place, which kills, stalls or deafe
 """
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from enum import StrEnum
+from functools import partial
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -39,9 +41,23 @@ class Guard(Protocol):
 
 guard: Guard | None = None
 
+Warrant = Callable[[Edge], Awaitable[None]]
+"""Raises when the work at hand may not go on beyond this boundary."""
+
+warrant: ContextVar[Warrant | None] = ContextVar("warrant", default=None)
+OUTSIDE = frozenset({Edge.model, Edge.tool, Edge.checked, Edge.github, Edge.pushed})
+
 
 async def edge(kind: Edge, what: str, act: Callable[[], Awaitable[T]]) -> T:
     """Cross a boundary; `what` names the operation, the same in every run of the same work."""
+    if kind in OUTSIDE and (asked := warrant.get()) is not None:
+        act = partial(_warranted, asked, kind, act)
     if guard is None:
         return await act()
     return await guard.cross(kind, what, act)
+
+
+async def _warranted(asked: Warrant, kind: Edge, act: Callable[[], Awaitable[T]]) -> T:
+    """Ask as late as possible: a process may be stopped at any moment before."""
+    await asked(kind)
+    return await act()

@@ -1,13 +1,14 @@
 """The connection pool, the named queries, and the transaction that only the holder of a lease may commit."""
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -24,7 +25,13 @@ else:
     Pool = asyncpg.Pool
     Raw = asyncpg.Connection
 
+T = TypeVar("T")
+
 COMMAND_TIMEOUT = 30.0  # seconds
+APPLICATION = "aurora"  # as PostgreSQL knows our connections
+
+# What drivers raise when the store is away, full or refuses.
+STORE_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,13 @@ class Lease:
 async def connect(dsn: str, size: int = 10) -> Pool:
     """Open a pool whose connections speak JSON."""
     return await asyncpg.create_pool(
-        dsn, min_size=1, max_size=size, command_timeout=COMMAND_TIMEOUT, timeout=10, init=_prepare
+        dsn,
+        min_size=1,
+        max_size=size,
+        command_timeout=COMMAND_TIMEOUT,
+        timeout=10,
+        init=_prepare,
+        server_settings={"application_name": APPLICATION},
     )
 
 
@@ -77,6 +90,23 @@ def sql(name: str) -> str:
     return _queries(file)[query]
 
 
+async def within(seconds: float, query: Awaitable[T]) -> T:
+    """Await a query for `seconds` at most, whatever state the connection is in; raises `TimeoutError`.
+
+    A driver that gives up first asks the server to cancel, and waits for that as long as the server is silent.
+    """
+    asked = asyncio.ensure_future(query)
+    try:
+        await asyncio.wait({asked}, timeout=seconds)
+        if not asked.done():
+            raise TimeoutError(f"PostgreSQL didn't answer within {seconds:g} seconds.")
+        return asked.result()
+    finally:
+        if not asked.done():
+            asked.cancel()
+            asked.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+
 @asynccontextmanager
 async def transaction(connection: Connection, what: str) -> AsyncIterator[None]:
     """Commit the block's writes all together; `what` names them at the boundary."""
@@ -85,7 +115,8 @@ async def transaction(connection: Connection, what: str) -> AsyncIterator[None]:
     try:
         yield
     except BaseException:
-        await block.rollback()
+        with suppress(*STORE_FAILURES):  # a connection that is gone was rolled back by its end
+            await block.rollback()
         raise
     await edge(Edge.written, what, block.commit)
 

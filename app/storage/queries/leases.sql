@@ -5,24 +5,43 @@
 INSERT INTO leases (subject, owner, epoch, expires_at)
 VALUES ($1, $2, 1, now() + $3 * interval '1 second')
 ON CONFLICT (subject) DO UPDATE
-SET owner = excluded.owner, epoch = leases.epoch + 1, expires_at = excluded.expires_at
+SET owner = excluded.owner, epoch = leases.epoch + 1, expires_at = excluded.expires_at,
+    taken_at = excluded.taken_at, moved_at = excluded.moved_at
 WHERE leases.expires_at < now()
 RETURNING epoch
 
+-- name: patience
+-- Wait no longer than this for a row that somebody else has locked, in the transaction at hand.
+SELECT set_config('lock_timeout', $1, true)
+
 -- name: beat
--- Say that the holder lives.
+-- Say that the holder lives; tell for how many seconds it has written nothing.
 UPDATE leases SET expires_at = now() + $4 * interval '1 second'
 WHERE subject = $1 AND owner = $2 AND epoch = $3
-RETURNING true
+RETURNING extract(epoch FROM now() - moved_at)::float8
 
 -- name: hold
--- Lock the row for the transaction at hand, if the holder still is the holder.
-SELECT true FROM leases WHERE subject = $1 AND owner = $2 AND epoch = $3 FOR NO KEY UPDATE
+-- Lock the row for the transaction at hand, if the holder still is the holder, and note that it moves on.
+UPDATE leases SET moved_at = now() WHERE subject = $1 AND owner = $2 AND epoch = $3 RETURNING true
 
 -- name: release
 -- Give the subject back; the row stays, so that epochs never repeat.
 UPDATE leases SET expires_at = '-infinity' WHERE subject = $1 AND owner = $2 AND epoch = $3
+RETURNING true
 
 -- name: revoke
 -- Take a subject away from whoever holds it, so that its writes are refused.
 UPDATE leases SET epoch = epoch + 1, owner = '', expires_at = '-infinity' WHERE subject = ANY ($1::uuid[])
+
+-- name: free
+-- End our own connections that stopped in the middle of a transaction: they keep rows locked that others wait for.
+-- A frozen process leaves them idle, or active and reading, where no timeout of the server applies.
+SELECT pid, pg_terminate_backend(pid) AS ended FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = $2 AND pid <> pg_backend_pid()
+  AND wait_event_type = 'Client' AND state <> 'idle' AND xact_start < now() - $1 * interval '1 second'
+
+-- name: stuck
+-- Subjects whose holder beats and has written nothing for so long, with the seconds.
+SELECT subject, owner, extract(epoch FROM now() - moved_at)::float8 AS seconds FROM leases
+WHERE expires_at > now() AND moved_at < now() - $1 * interval '1 second'
+ORDER BY moved_at LIMIT 100
