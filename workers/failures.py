@@ -16,6 +16,7 @@ from app.errors import (
     GitError,
     ModelError,
     ModelUnavailable,
+    RateLimited,
     SandboxUnavailable,
     Transient,
 )
@@ -33,6 +34,7 @@ class Failure:
     message: str
     transient: bool
     retry_after: float | None = None  # seconds, where the other side named them
+    is_limit: bool = False  # nothing failed: the work has to wait, however often
 
 
 KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
@@ -61,5 +63,6 @@ def classify(error: Exception) -> Failure:
     for kind, error_type, transient in KINDS:
         if isinstance(error, kind):
             text = str(error) if isinstance(error, AuroraError) else f"{kind.__name__}: the connection failed"
-            return Failure(error_type, text, transient, getattr(error, "retry_after", None))
+            named = getattr(error, "retry_after", None)
+            return Failure(error_type, text, transient, named, isinstance(error, RateLimited))
     return Failure(ErrorType.internal, f"An internal error happened ({type(error).__name__}).", transient=False)

@@ -99,7 +99,7 @@ class Jobs:
         project = await context.records.project()
         match decision:
             case Retry(delay):
-                await context.records.write(agent_error, Postponed(handled, delay))
+                await context.records.write(agent_error, Postponed(handled, delay, counted=not failure.is_limit))
             case Reflect() | Escalate() if project.phase is Phase.escalate or (
                 project.phase is Phase.settle and failure.transient
             ):
@@ -155,7 +155,7 @@ class Jobs:
             return
         match decide(agent_error, 1, 1, self.jitter(), transient=failure.transient, retry_after=failure.retry_after):
             case Retry(delay):
-                await records.write(agent_error, Postponed(handled, delay))
+                await records.write(agent_error, Postponed(handled, delay, counted=not failure.is_limit))
             case Reflect() | Escalate():
                 before = task.result or TaskResult()
                 failed = task.model_copy(
@@ -179,7 +179,7 @@ class Jobs:
             stack_trace=redact("".join(traceback.format_exception(error))),
             timestamp=self.clock(),
             retry_count=tries,
-            max_retries=MOST_RETRIES.get(failure.error_type, 0),
+            max_retries=tries + 1 if failure.is_limit else MOST_RETRIES.get(failure.error_type, 0),
         )
 
     async def _ring_again(self, subject: UUID) -> None:

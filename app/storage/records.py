@@ -73,7 +73,7 @@ class LeasedRecords:
             case Handled():
                 await connection.execute(sql("messages.handled"), fact.messages)
             case Postponed():
-                await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds)
+                await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds, fact.counted)
             case Revoked():
                 await connection.execute(sql("leases.revoke"), fact.tasks)
             case _:

@@ -46,6 +46,7 @@ class Postponed:
 
     messages: tuple[UUID, ...]
     seconds: float
+    counted: bool = True  # as a failure; waiting for a limit is none
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ SELECT * FROM agent_messages WHERE subject = $1 AND handled_at IS NULL AND due_a
 UPDATE agent_messages SET handled_at = now() WHERE id = ANY ($1::uuid[]) AND handled_at IS NULL
 
 -- name: postpone
--- Handle these messages later.
-UPDATE agent_messages SET due_at = now() + $2 * interval '1 second', tries = tries + 1 WHERE id = ANY ($1::uuid[])
+-- Handle these messages later; $3: because handling them failed.
+UPDATE agent_messages SET due_at = now() + $2 * interval '1 second', tries = tries + $3::boolean::int
+WHERE id = ANY ($1::uuid[])
 
 -- name: overdue
 -- Messages that nobody is handling, with the number of the next ring; rings grow rarer up to one in 10 s.

@@ -5,6 +5,7 @@ Time passes by taking it off the rows, so that nobody sleeps for minutes.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from itertools import pairwise
 
 import pytest
 
@@ -48,7 +49,7 @@ async def test_two_processes_never_write_more_together_than_github_allows(pool: 
 
 async def test_turns_come_in_the_order_of_asking(pool: Pool, others: Pool):
     waits = [await SharedTurns((pool, others)[n % 2]).take(5, EVER) for n in range(200)]
-    assert all(later > earlier - 1.0 for earlier, later in zip(waits, waits[1:], strict=False))
+    assert all(later > earlier - 1.0 for earlier, later in pairwise(waits))
     at = await pool.fetchval("SELECT turns FROM github_pace")
     assert list(at) == sorted(at)
 
