@@ -7,10 +7,16 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
+from hub.faults.board import Board
+from hub.faults.switches import BadSwitch, read_line
+from hub.faults.table import TABLE
 from hub.main import Import, Options, run
 from hub.manifest import BadManifest
 from hub.services.repos import NAME, CannotImport
+
+FAULTS_HELP = f"switch on NAME[=OPTION:VALUE[;OPTION:VALUE]],… of: {', '.join(TABLE)}"
 
 
 def options_from(arguments: list[str] | None = None) -> Options:
@@ -24,6 +30,7 @@ def options_from(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--user", dest="users", action="append", default=[], help="one more person, without rights")
     parser.add_argument("--manifest", type=Path, help="register the app of this manifest")
     parser.add_argument("--webhook-url", help="send the app's webhooks here")
+    parser.add_argument("--faults", type=_faults, default={}, metavar="FAULTS", help=FAULTS_HELP)
     given = parser.parse_args(arguments)
     if len(given.paths) != len(given.names):
         parser.error("every --import needs an --as OWNER/NAME")
@@ -41,7 +48,17 @@ def options_from(arguments: list[str] | None = None) -> Options:
         users=tuple(given.users),
         manifest=given.manifest,
         webhook_url=given.webhook_url,
+        faults=given.faults,
     )
+
+
+def _faults(text: str) -> dict[str, Any]:
+    try:
+        wanted = read_line(text)
+        Board(wanted)
+    except BadSwitch as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return wanted
 
 
 def main() -> int:

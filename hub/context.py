@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hub import git
 from hub.errors import not_found
+from hub.faults.board import Board
 from hub.repository import GitRepository
 from hub.store import Row, Store
 from hub.views.urls import Urls
@@ -56,6 +57,7 @@ class Hub:
     store: Store
     outbox: Outbox
     urls: Urls
+    faults: Board = field(default_factory=Board)
     _open: dict[str, GitRepository] = field(default_factory=dict)
 
     @property
@@ -71,3 +73,7 @@ class Hub:
                 raise not_found()
             self._open[full_name] = GitRepository(path, self.git_env)
         return self._open[full_name]
+
+    def share(self, full_name: str, repository: GitRepository) -> None:
+        """Give an open repository one more name; its lock stays one."""
+        self._open[full_name] = repository

@@ -7,6 +7,7 @@ import base64
 import binascii
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from hub import auth
 from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, not_found
+from hub.faults import both
+from hub.faults import git as faults
+from hub.faults.meeting import Meeting, meeting
 from hub.permissions import at_least
-from hub.services import accounts, push_notes, pushes
+from hub.services import accounts, push_notes, pushes, renames
 from hub.store import Row, Store
 
 log = logging.getLogger(__name__)
@@ -87,9 +91,14 @@ async def _serve(hub: Hub, request: web.Request) -> web.StreamResponse:
     service = request.match_info.get("service") or request.query.get("service", "")
     if service not in {"git-upload-pack", "git-receive-pack"}:
         raise ApiError(403, "Please upgrade your git client.")
-    name = request.match_info["name"].removesuffix(".git")
-    repo = accounts.find_repository(hub, request.match_info["owner"], name)
+    owner, name = request.match_info["owner"], request.match_info["name"].removesuffix(".git")
     actor = _caller(hub.store, request)
+    met = meeting(hub, request, actor) if hub.faults.on else None
+    if met is not None:
+        await _meet(met, owner, name)
+    repo = accounts.find_repository(hub, owner, name)
+    if repo is None:
+        _send_on(hub, request, actor, owner, name)
     pushing = service == "git-receive-pack"
     _allow(hub, repo, actor, pushing=pushing)
     if repo is None:
@@ -99,7 +108,28 @@ async def _serve(hub: Hub, request: web.Request) -> web.StreamResponse:
         return await _backend(request, env)
     note = push_notes.begin(hub.places.pushes, repo, actor)
     env["HUB_PUSH_NOTE"] = str(note.moves)
-    return await _backend(request, env, lambda: pushes.follow(hub, actor, repo, note))
+    then = partial(pushes.follow, hub, actor, repo, note)
+    if met is None or not faults.loses(met):
+        return await _backend(request, env, then)
+    await _backend(request, env, then, answering=False)
+    met.cut()
+    raise both.gone()
+
+
+async def _meet(met: Meeting, owner: str, name: str) -> None:
+    try:
+        both.tokens(met)
+    except ApiError as error:
+        raise _unauthorized() from error
+    await faults.before(met, owner, name)
+
+
+def _send_on(hub: Hub, request: web.Request, actor: Actor, owner: str, name: str) -> None:
+    """Lead from an old name to the present one; raises 301 where there is one."""
+    repo = renames.now_at(hub, owner, name)
+    if repo is not None and renames.visible(hub, repo, actor):
+        rest = request.path_qs.split("/", 3)[3]
+        raise renames.moved(f"/{repo['full_name']}.git/{rest}", reading=True)
 
 
 def _caller(store: Store, request: web.Request) -> Actor:
@@ -155,9 +185,16 @@ def _environment(hub: Hub, request: web.Request, repo: Row, actor: Actor) -> dic
 
 
 async def _backend(
-    request: web.Request, env: dict[str, str], then: Callable[[], Coroutine[Any, Any, None]] | None = None
+    request: web.Request,
+    env: dict[str, str],
+    then: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    *,
+    answering: bool = True,
 ) -> web.StreamResponse:
-    """Let git answer; `then` is what must have happened before the caller has the whole answer."""
+    """Let git answer; `then` is what must have happened before the caller has the whole answer.
+
+    Without `answering` the caller has nothing of it.
+    """
     process = await asyncio.create_subprocess_exec(
         "git",
         "http-backend",
@@ -168,15 +205,19 @@ async def _backend(
     )
     if process.stdin is None or process.stdout is None or process.stderr is None:
         raise RuntimeError("a process was started without its pipes")
+    answer = _answer if answering else _swallow
     try:
         async with asyncio.timeout(TIME_LIMIT):
             response, _, _ = await asyncio.gather(
-                _answer(request, process.stdout), _feed(request, process.stdin), _drain(process.stderr)
+                answer(request, process.stdout),
+                _feed(request, process.stdin),
+                _drain(process.stderr),
             )
             await process.wait()
             if then is not None:
                 await asyncio.shield(then())
-            await response.write_eof()
+            if answering:
+                await response.write_eof()
             return response
     finally:
         if process.returncode is None:
@@ -213,3 +254,9 @@ async def _answer(request: web.Request, stdout: asyncio.StreamReader) -> web.Str
     while chunk := await stdout.read(CHUNK):
         await response.write(chunk)
     return response
+
+
+async def _swallow(_: web.Request, stdout: asyncio.StreamReader) -> web.StreamResponse:
+    while await stdout.read(CHUNK):
+        pass
+    return web.StreamResponse()

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,10 @@ from aiohttp import web
 from hub import git, git_http, server
 from hub.auth import Actor, digest, issue_user_token
 from hub.context import Hub, Places
-from hub.faults import Faults, NoFaults
+from hub.faults.board import Board
 from hub.manifest import Manifest
 from hub.manifest import read as read_manifest
-from hub.services import accounts, apps, pushes, repos
+from hub.services import accounts, apps, pushes, renames, repos
 from hub.store import Row, Store
 from hub.views.accounts import Json
 from hub.views.urls import Urls
@@ -51,7 +51,7 @@ class Options:
     users: tuple[str, ...] = ()
     manifest: Path | None = None
     webhook_url: str | None = None
-    faults: Faults = field(default_factory=NoFaults)
+    faults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ async def serving(options: Options) -> AsyncIterator[Running]:
     host = "127.0.0.1" if options.host == EVERYWHERE else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
     hub = open_hub(options, url)
-    runner = web.AppRunner(server.build(hub, options.faults), access_log=None)
+    runner = web.AppRunner(server.build(hub), access_log=None)
     try:
         description = await prepare(hub, options)
         await runner.setup()
@@ -94,8 +94,8 @@ def open_hub(options: Options, url: str) -> Hub:
         directory.mkdir(parents=True, exist_ok=True)
     git_http.write_hooks(places.hooks)
     git.write_config(places.git_config, places.hooks)
-    store = Store(places.database)
-    return Hub(places, store, Outbox(store, options.faults), Urls(api=url, web=url))
+    store, faults = Store(places.database), Board(options.faults)
+    return Hub(places, store, Outbox(store, faults), Urls(api=url, web=url), faults)
 
 
 async def prepare(hub: Hub, options: Options) -> Json:
@@ -105,7 +105,8 @@ async def prepare(hub: Hub, options: Options) -> Json:
     tokens = {login: _token(hub.store, login, known.get("users", {}).get(login)) for login in logins}
     person = accounts.ensure(hub.store, PERSON, "User")
     for one in options.imports:
-        if accounts.find_repository(hub, one.owner, one.name) is None:
+        here = accounts.find_repository(hub, one.owner, one.name) or renames.now_at(hub, one.owner, one.name)
+        if here is None:
             owner = accounts.ensure(hub.store, one.owner, "Organization")
             await repos.import_repository(hub, repos.existing(one.path), owner, one.name, person)
     described: Json = {"url": hub.urls.web, "api_url": hub.urls.api, "app": None, "users": tokens}

@@ -36,6 +36,14 @@ CREATE TABLE IF NOT EXISTS repositories (
   UNIQUE (owner_id, name)
 );
 
+-- Names that repositories had before; they lead to where those are now.
+CREATE TABLE IF NOT EXISTS renames (
+  owner_id INTEGER NOT NULL REFERENCES accounts,
+  name TEXT NOT NULL COLLATE NOCASE,
+  repository_id INTEGER NOT NULL REFERENCES repositories,
+  PRIMARY KEY (owner_id, name)
+);
+
 CREATE TABLE IF NOT EXISTS collaborators (
   repository_id INTEGER NOT NULL REFERENCES repositories,
   account_id INTEGER NOT NULL REFERENCES accounts,

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,14 @@ from hub import auth, git_http
 from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, not_found
-from hub.faults import Faults
+from hub.faults import address
+from hub.faults import rest as faults
+from hub.faults.meeting import meeting
 from hub.pages import routes as pages
 from hub.rest.apps import agree
 from hub.rest.call import LONGEST_BODY, Call, Reply, Route, guard, read_body
 from hub.rest.routes import ALL
-from hub.services import accounts
+from hub.services import accounts, renames
 from hub.store import Row
 from hub.views.urls import Urls
 
@@ -30,7 +32,9 @@ log = logging.getLogger(__name__)
 
 DOCUMENTATION = "https://docs.github.com/rest"
 GHES = "/api/v3"
+REPO = "/repos/{owner}/{repo}"
 HOURLY = 5_000
+READS = {"GET", "HEAD"}
 
 
 class RateLimits:
@@ -48,27 +52,31 @@ class RateLimits:
         return {"limit": HOURLY, "remaining": max(HOURLY - used, 0), "reset": reset, "used": used}
 
 
-def build(hub: Hub, faults: Faults) -> web.Application:
+def build(hub: Hub) -> web.Application:
     """Put the application together."""
     app = web.Application(client_max_size=LONGEST_BODY)
     limits = RateLimits()
 
-    @web.middleware
-    async def outermost(request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
-        return await faults.request(request, handler)
-
-    app.middlewares.append(outermost)
+    address.add_routes(app, hub.faults)
     for route in ALL:
         endpoint = _endpoint(hub, limits, route)
-        for prefix in ("", GHES):
+        for pattern in _patterns(route):
             for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
-                app.router.add_route(method, prefix + route.pattern, endpoint)
+                app.router.add_route(method, pattern, endpoint)
     app.router.add_post("/settings/apps/new", partial(agree, hub))
     git_http.add_routes(app, hub)
     pages.add_routes(app, hub)
-    for prefix in ("/repos", "/app", "/user", "/users", GHES):
+    for prefix in ("/repos", "/repositories", "/app", "/user", "/users", GHES):
         app.router.add_route("*", prefix + "/{rest:.*}", _endpoint(hub, limits, Route("* *", _nowhere, "")))
     return app
+
+
+def _patterns(route: Route) -> Iterator[str]:
+    """Spell an endpoint for github.com and for GHES; a repository is found by its id too, where renamed ones lead."""
+    for prefix in ("", GHES):
+        yield prefix + route.pattern
+        if route.pattern.startswith(REPO):
+            yield f"{prefix}/repositories/{{repository_id}}{route.pattern.removeprefix(REPO)}"
 
 
 async def _nowhere(_: Call) -> Reply:
@@ -78,12 +86,25 @@ async def _nowhere(_: Call) -> Reply:
 def _endpoint(hub: Hub, limits: RateLimits, route: Route) -> Callable[[web.Request], Any]:
     async def answer(request: web.Request) -> web.StreamResponse:
         urls = addresses(request)
-        actor = auth.ANONYMOUS
+        actor, met = auth.ANONYMOUS, None
         try:
             actor = authenticate(hub, request)
-            call = Call(hub, request, actor, urls, await read_body(request), route.operation, _repository(hub, request))
+            met = meeting(hub, request, actor) if hub.faults.on else None
+            if met is not None:
+                await faults.before(met)
+            call = Call(
+                hub,
+                request,
+                actor,
+                urls,
+                await read_body(request),
+                route.operation,
+                _repository(hub, request, actor, urls),
+            )
             guard(call)
             reply = await route.handler(call)
+            if met is not None:
+                reply = faults.changed(met, reply)
         except ApiError as error:
             reply = _refusal(error)
         except Exception:  # the boundary of a request: the caller gets a sentence, the log the reason
@@ -93,7 +114,8 @@ def _endpoint(hub: Hub, limits: RateLimits, route: Route) -> Callable[[web.Reque
         state = limits.state(actor.key, cost)
         if cost == 0 and reply.status == 200:
             reply = Reply(_overview(state))
-        return _response(request, reply, state)
+        response = _response(request, reply, state)
+        return response if met is None else await faults.sent(met, response)
 
     return answer
 
@@ -119,20 +141,35 @@ def authenticate(hub: Hub, request: web.Request) -> Actor:
     return (auth.by_jwt if credential.count(".") == 2 else auth.by_token)(hub.store, credential)
 
 
-def _repository(hub: Hub, request: web.Request) -> Row | None:
+def _repository(hub: Hub, request: web.Request, actor: Actor, urls: Urls) -> Row | None:
     info = request.match_info
+    if "repository_id" in info:
+        return _by_id(hub, info["repository_id"])
     if "owner" not in info:
         return None
     repo = accounts.find_repository(hub, info["owner"], info["repo"])
-    if repo is None:
+    if repo is not None:
+        return repo
+    repo = renames.now_at(hub, info["owner"], info["repo"])
+    if repo is None or not renames.visible(hub, repo, actor):
         raise not_found()
-    return repo
+    rest = request.path_qs.partition("/repos/")[2].split("/", 2)[2:]
+    raise renames.moved("/".join([f"{urls.api}/repositories/{repo['id']}", *rest]), reading=request.method in READS)
+
+
+def _by_id(hub: Hub, number: str) -> Row:
+    known = number.isdecimal() and len(number) <= 15
+    if not known or hub.store.one("SELECT 1 FROM repositories WHERE id = ?", int(number)) is None:
+        raise not_found()
+    return accounts.repository_by_id(hub, int(number))
 
 
 def _refusal(error: ApiError) -> Reply:
     body: dict[str, Any] = {"message": error.message, "documentation_url": DOCUMENTATION, "status": str(error.status)}
     if error.errors is not None:
         body["errors"] = error.errors
+    if "Location" in error.headers:
+        body["url"] = error.headers["Location"]
     return Reply(body, error.status, error.headers)
 
 

@@ -11,12 +11,12 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import aiohttp
 
-from hub.faults import Faults
+from hub.faults.board import Board
+from hub.faults.deliveries import Crooked
 from hub.store import Row, Store, timestamp
 
 TIME_LIMIT = 10.0  # seconds that a receiver has to answer
@@ -34,9 +34,10 @@ def sign(secret: str, body: bytes) -> str:
 class Outbox:
     """Keep deliveries in the store and send them in the background."""
 
-    def __init__(self, store: Store, faults: Faults) -> None:
+    def __init__(self, store: Store, faults: Board) -> None:
         self._store = store
         self._faults = faults
+        self._crooked = Crooked(faults)
         self._wake = asyncio.Event()
         self._tried = asyncio.Event()
         self._under_way: dict[int, asyncio.Task[None]] = {}
@@ -63,9 +64,13 @@ class Outbox:
 
     def redeliver(self, delivery: Row) -> None:
         """Send the same event once more, under the same GUID."""
-        kept = ("guid", "app_id", "installation_id", "repository_id", "event", "action", "payload")
+        self.repeat(delivery, delivery["guid"], redelivery=1)
+
+    def repeat(self, delivery: Row, guid: str, redelivery: int = 0) -> None:
+        """Store the same event as one more delivery."""
+        kept = ("app_id", "installation_id", "repository_id", "event", "action", "payload")
         url = self._store.value("SELECT webhook_url FROM apps WHERE id = ?", delivery["app_id"])
-        self._insert(**{name: delivery[name] for name in kept}, url=url, redelivery=1)
+        self._insert(**{name: delivery[name] for name in kept}, guid=guid, url=url, redelivery=redelivery)
 
     def forget_old(self) -> None:
         """Forget deliveries as old as those that GitHub forgets."""
@@ -108,26 +113,47 @@ class Outbox:
 
     async def _deliver(self, session: aiohttp.ClientSession, delivery: Row) -> None:
         try:
-            await self._faults.delivery(delivery, partial(self._send, session))
-            self._store.execute(
-                "UPDATE deliveries SET sent = 1, status = 'not sent' WHERE id = ? AND sent = 0", delivery["id"]
-            )
+            line = _Line(self._store, session)
+            if self._faults.on:
+                await self._crooked.deliver(delivery, line, self.repeat)
+            else:
+                await line.send(delivery)
         finally:
             del self._under_way[delivery["id"]]
             self._tried.set()
             self._wake.set()
 
-    async def _send(self, session: aiohttp.ClientSession, delivery: Row) -> None:
+
+class _Line:
+    """Send deliveries, each once, and write down what came of it."""
+
+    def __init__(self, store: Store, session: aiohttp.ClientSession) -> None:
+        self._store = store
+        self._session = session
+
+    async def send(self, delivery: Row) -> None:
+        """Send a delivery."""
+        headers, body = self._signed(delivery)
+        started = time.monotonic()
+        answer = await _post(self._session, delivery["url"], body, headers)
+        self._note(delivery, headers, time.monotonic() - started, answer)
+
+    def fail(self, delivery: Row, status: str, code: int) -> None:
+        """Write down that a delivery failed."""
+        answer = {"status": status, "status_code": code, "response_headers": "{}", "response_body": None}
+        self._note(delivery, self._signed(delivery)[0], 0.0, answer)
+
+    def _signed(self, delivery: Row) -> tuple[dict[str, str], bytes]:
         body = delivery["payload"].encode()
         app = self._store.get("SELECT * FROM apps WHERE id = ?", delivery["app_id"])
-        headers = _headers(delivery, app, body)
-        started = time.monotonic()
-        answer = await _post(session, delivery["url"], body, headers)
+        return _headers(delivery, app, body), body
+
+    def _note(self, delivery: Row, headers: dict[str, str], seconds: float, answer: Row) -> None:
         self._store.update(
             "deliveries",
             delivery["id"],
             sent=1,
-            duration=round(time.monotonic() - started, 3),
+            duration=round(seconds, 3),
             request_headers=json.dumps(headers),
             delivered_at=self._store.now(),
             **answer,

@@ -22,7 +22,7 @@ async def get_repository(call: Call) -> Reply:
 
 @routes.add("PATCH /repos/{owner}/{repo}")
 async def update_repository(call: Call) -> Reply:
-    repo = await repos.update_settings(call.hub, call.repo, call.data)
+    repo = await repos.update_settings(call.hub, call.actor, call.repo, call.data)
     return Reply(views.full_repository(call.urls, repo, _role(call)))
 
 

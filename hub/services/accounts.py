@@ -88,6 +88,12 @@ def role(store: Store, repo: Row, account: Row | None) -> str | None:
     return given or (None if repo["private"] else "read")
 
 
+def admin_of(store: Store, repo: Row) -> Row:
+    """Fetch a person who may do everything with a repository, or else its owner."""
+    sql = "SELECT account_id FROM collaborators WHERE repository_id = ? AND role = 'admin' ORDER BY account_id"
+    return need(store, store.value(sql, repo["id"]) or repo["owner_id"])
+
+
 def association(store: Store, repo: Row, account: Row) -> str:
     """Tell how an account relates to a repository, in GitHub's words."""
     if account["id"] == repo["owner_id"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.auth import Actor
 from hub.context import Hub
 from hub.errors import ApiError, invalid
+from hub.faults import merges
 from hub.repository import ZERO, Author, Commit, Conflict, GitRepository, RefMoved
 from hub.services import merged, pull_rows, pushes
 from hub.services.accounts import person_of
@@ -48,6 +49,8 @@ async def merge(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> s
             commit = await _combine(git, actor, row, base, method, data)
         except Conflict as error:
             raise ApiError(405, NOT_MERGEABLE) from error
+        if hub.faults.on:
+            await merges.meddle(hub, repo, row)
         note = await _advance(hub, actor, repo, row, base, commit)
     await merged.finish(hub, actor, repo, row, commit, base)
     await pushes.follow(hub, actor, repo, note)

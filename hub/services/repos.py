@@ -15,7 +15,7 @@ from hub.errors import ApiError, custom, integration_refused, invalid, malformed
 from hub.events import emit
 from hub.git import GitError
 from hub.repository import EMPTY_TREE, ZERO, Author, GitRepository, RefMoved, TreeEntry
-from hub.services import accounts, apps, pushes
+from hub.services import accounts, apps, pushes, renames
 from hub.services.accounts import person_of
 from hub.services.merging import WEB_FLOW, author_of
 from hub.services.push_notes import RefChange
@@ -75,8 +75,7 @@ async def _point_head(hub: Hub, source: Path, copy: GitRepository) -> None:
 
 async def create_repository(hub: Hub, owner: Row, name: str, person: Row, data: Json) -> Row:
     """Make an empty repository, or one with a first commit when `auto_init` asks for it."""
-    if accounts.find_repository(hub, owner["login"], name):
-        raise custom("Repository", "name already exists on this account")
+    _check_name(hub, owner, name)
     path = hub.places.repository(f"{owner['login']}/{name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     await commands.run(["init", "--quiet", "--bare", "--initial-branch=main", str(path)], hub.git_env)
@@ -88,6 +87,15 @@ async def create_repository(hub: Hub, owner: Row, name: str, person: Row, data: 
         sha = await git.write_commit(tree, [], "Initial commit\n", author_of(person), WEB_FLOW)
         await git.update_ref("refs/heads/main", sha, ZERO)
     return repo
+
+
+def _check_name(hub: Hub, owner: Row, name: str, repository_id: int | None = None) -> None:
+    """Refuse a name that is taken; unlike GitHub's, the hub's old names stay taken by what they lead to."""
+    if not NAME.fullmatch(name):
+        raise invalid("Repository", "name")
+    there = accounts.find_repository(hub, owner["login"], name) or renames.now_at(hub, owner["login"], name)
+    if there is not None and there["id"] != repository_id:
+        raise custom("Repository", "name already exists on this account")
 
 
 def register(hub: Hub, owner: Row, name: str, person: Row, data: Json | None = None) -> Row:
@@ -116,8 +124,11 @@ def register(hub: Hub, owner: Row, name: str, person: Row, data: Json | None = N
     return repo
 
 
-async def update_settings(hub: Hub, repo: Row, data: Json) -> Row:
-    """Change a repository's description and merge settings."""
+async def update_settings(hub: Hub, actor: Actor, repo: Row, data: Json) -> Row:
+    """Change a repository's name, description and merge settings."""
+    if data.get("name") and data["name"] != repo["name"]:
+        _check_name(hub, repo["owner"], data["name"], repo["id"])
+        repo = renames.rename(hub, person_of(actor), repo, data["name"])
     changes: Json = {name: int(bool(data[name])) for name in (*SETTINGS, "private") if data.get(name) is not None}
     if "description" in data:
         changes["description"] = data["description"]

@@ -130,31 +130,6 @@ async def test_an_unreachable_receiver_is_a_failed_delivery(start: Callable[...,
     assert {(one["event"], one["status_code"]) for one in listed} == {("ping", 502), ("installation", 502)}
 
 
-class DropsAndLosesAnswers:
-    """Drop one delivery, and lose the answer of a request that was done."""
-
-    async def request(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        response: web.StreamResponse = await handler(request)
-        if request.headers.get("X-Lose"):
-            return web.json_response({"message": "Bad Gateway"}, status=502)
-        return response
-
-    async def delivery(self, delivery: dict[str, Any], send: Any) -> None:
-        if delivery["action"] != "opened":
-            await send(delivery)
-
-
-async def test_faults_stand_around_requests_and_deliveries(start: Callable[..., Any]) -> None:
-    """The seam where tests make the hub misbehave covers both."""
-    world: World = await start(faults=DropsAndLosesAnswers())
-    path = f"/repos/{world.repo}/issues"
-    await world.you("POST", path, {"title": "One", "labels": ["a"]}, status=502, headers={"X-Lose": "1"})
-    names = await world.settle()
-    assert "issues.labeled" in names
-    assert "issues.opened" not in names
-    assert len(await world.you("GET", path)) == 1
-
-
 async def test_deliveries_are_forgotten_after_three_days(world: World, start: Callable[..., Any]) -> None:
     await world.settle()
     world.running.hub.store.execute("UPDATE deliveries SET delivered_at = '2020-01-01T00:00:00Z' WHERE event = 'ping'")
