@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 QUICK_JOBS = 16  # deliveries and Maestro's moves at a time
 JOB_TIMEOUT = 6 * 3600  # seconds; what hangs is ended by its own limits long before
 POLL = 0.05  # seconds between looks at the queue
+AGAIN = 0.2  # seconds until what was cancelled and goes on is cancelled again
 
 Ctx = dict[str, Any]
 
@@ -83,11 +84,17 @@ def _arq(worker: Worker, redis: ArqRedis, queue: str, jobs: list[Any], most: int
 
 async def _drain(workers: tuple[ArqWorker, ...], running: list[asyncio.Task[None]], seconds: float) -> None:
     """Take no new jobs, let running ones end or cancel them; their messages stay, so nothing is lost."""
-    for task in running:
-        task.cancel()
+    ending = [asyncio.create_task(_end(task)) for task in running]
     jobs = [job for worker in workers for job in worker.tasks.values()]
     if jobs:
         _, late = await asyncio.wait(jobs, timeout=seconds)
         for job in late:
             job.cancel()
-    await asyncio.gather(*running, *jobs, return_exceptions=True)
+    await asyncio.gather(*ending, *jobs, return_exceptions=True)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel until it has ended: a cancellation that meets an answer of Redis's is swallowed there."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=AGAIN)
