@@ -323,6 +323,10 @@ class FakeForge:
         self.said.append((number, Comment(identity, author, body, at, by_this_app)))
         return identity
 
+    async def find_comment(self, number: int, marker: str) -> int | None:
+        every = await self.comments(number)
+        return next((one.id for one in every if one.by_this_app and marker in one.body), None)
+
     async def edit_comment(self, comment_id: int, body: str) -> None:
         self._asked("edit_comment")
         for position, (number, comment) in enumerate(self.said):

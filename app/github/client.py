@@ -5,7 +5,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -108,8 +108,10 @@ class GitHubClient(gidgethub.GitHubAPI):
         wait = await self._pace.heard(status, headers, body)
         if exchange.follow(status, headers):
             return True
-        if status == 401 and exchange.may_authorise_again():
-            return await self._credentials.refused(authorization)
+        if status == 401 and await self._credentials.refused(authorization):
+            if not exchange.may_authorise_again():
+                raise Transient("GitHub refuses a new token.")
+            return True
         if wait is not None:
             if not exchange.may_wait(wait):
                 raise RateLimited("GitHub asks to slow down.", retry_after=wait)
@@ -193,16 +195,6 @@ class _Exchange:
 def backoff(failures: int, jitter: float) -> float:
     """Return the seconds to wait after so many failures: twice as long each time, not all at once."""
     return 0.25 * 2.0**failures * (0.5 + jitter / 2)
-
-
-async def found_within(read: Callable[[], Awaitable[Any]], sleep: Sleep, pauses: tuple[float, ...]) -> Any:
-    """Read something that was just announced: for a moment GitHub may not find it everywhere."""
-    for pause in pauses:
-        try:
-            return await read()
-        except NotFound:
-            await sleep(pause)
-    return await read()
 
 
 def _translated(error: HTTPException) -> ForgeError:

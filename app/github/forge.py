@@ -1,9 +1,8 @@
 """One repository on GitHub: the `Forge` of the core, over REST."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from app.domain.ports import (
@@ -17,17 +16,14 @@ from app.domain.ports import (
     RepositoryInfo,
     Review,
 )
-from app.domain.project import Repository
-from app.errors import ForgeError, NotFound
+from app.errors import ForgeError, NotFound, Transient
 from app.github import reading
-from app.github.auth import InstallationCredentials, Sleep
-from app.github.client import GitHubClient, found_within
-from app.github.identity import AppIdentity
 from app.github.markdown import COMMENT_LIMIT, SUMMARY_LIMIT, fit
+from app.github.rest import ANNOUNCED_PAUSES, RepositoryRest, missing
 
 ANNOTATIONS_A_REQUEST = 50
-ANNOUNCED_PAUSES = (0.5, 1.0, 2.0)  # seconds; a thing may be 404 just after its webhook
 MERGEABLE_PAUSES = (0.5, 1.0, 1.5, 2.0)  # seconds; mergeability is worked out in the background
+MERGE_PAUSES = (1.0, 2.0)  # seconds between tries of a merge that GitHub can't judge yet
 TITLE_LIMIT = 256
 LABEL_COLOURS = {  # by a word in the label's name
     "working": "1d76db",
@@ -38,35 +34,9 @@ LABEL_COLOURS = {  # by a word in the label's name
 LABEL_COLOUR = "6f42c1"
 LABEL_DESCRIPTION = "Used by AURORA-DEV"
 
-_URL = "/repos/{owner}/{repo}"
 
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What every forge of the app shares."""
-
-    identity: Callable[[], Awaitable[AppIdentity]]
-    web_url: str
-    sleep: Sleep = asyncio.sleep
-    known_labels: set[tuple[str, str]] = field(default_factory=set)  # repository, label: those that exist
-
-
-class GitHubForge:
+class GitHubForge(RepositoryRest):
     """One repository, spoken to as one installation."""
-
-    def __init__(
-        self,
-        repository: Repository,
-        client: GitHubClient,
-        credentials: InstallationCredentials,
-        shared: Surroundings,
-    ) -> None:
-        """Share the installation's client and token with its other repositories."""
-        self._vars = dict(zip(("owner", "repo"), repository.full_name.split("/", 1), strict=True))
-        self._name = repository.full_name
-        self._client = client
-        self._credentials = credentials
-        self._shared = shared
 
     async def info(self) -> RepositoryInfo:
         """Return what GitHub knows of the repository."""
@@ -85,45 +55,55 @@ class GitHubForge:
 
     async def comments(self, number: int) -> list[Comment]:
         """Return the comments on an issue or pull request, oldest first."""
-        found = await self._list("/issues/{number}/comments?per_page=100", number=number)
+        found = await self._patiently(lambda: self._list("/issues/{number}/comments?per_page=100", number=number))
         app = await self._shared.identity()
         return [reading.comment(data, app) for data in found]
 
     async def permission(self, login: str) -> Permission:
         """Return what `login` may do in the repository."""
         try:
-            return reading.permission(await self._get("/collaborators/{login}/permission", login=login))
+            return reading.permission(await self._announced("/collaborators/{login}/permission", login=login))
         except NotFound:
             return Permission.none
 
     async def comment(self, number: int, body: str) -> int:
         """Comment on an issue or pull request and return the comment's id."""
         content = {"body": fit(body, COMMENT_LIMIT)}
-        return int((await self._post("/issues/{number}/comments", content, number=number))["id"])
+        made = await self._patiently(lambda: self._post("/issues/{number}/comments", content, number=number))
+        return int(made["id"])
+
+    async def find_comment(self, number: int, marker: str) -> int | None:
+        """Return the id of the first comment of this app with `marker` in it, None when there is none."""
+
+        async def look() -> int | None:
+            every = await self.comments(number)
+            return next((one.id for one in every if one.by_this_app and marker in one.body), None)
+
+        return await self._sooner_or_later(look)
 
     async def edit_comment(self, comment_id: int, body: str) -> None:
         """Replace a comment's text."""
-        await self._patch("/issues/comments/{id}", {"body": fit(body, COMMENT_LIMIT)}, id=comment_id)
+        content = {"body": fit(body, COMMENT_LIMIT)}
+        await self._patiently(lambda: self._patch("/issues/comments/{id}", content, id=comment_id))
 
     async def react(self, number: int, content: str, comment_id: int | None = None) -> None:
         """Add a reaction to an issue or to a comment on it; the same one again changes nothing."""
         where = "/issues/comments/{id}/reactions" if comment_id else "/issues/{id}/reactions"
-        await self._post(where, {"content": content}, id=comment_id or number)
+        await self._patiently(lambda: self._post(where, {"content": content}, id=comment_id or number))
 
     async def change_labels(self, number: int, add: Sequence[str], remove: Sequence[str]) -> None:
         """Add and remove labels; those that don't exist yet are made."""
         for name in remove:
-            try:
-                await self._delete("/issues/{number}/labels/{name}", number=number, name=name)
-            except NotFound:
-                continue  # it isn't there
+            await self._remove_label(number, name)
         if add:
             await self._ensure_labels(add)
-            await self._post("/issues/{number}/labels", {"labels": list(add)}, number=number)
+            content = {"labels": list(add)}
+            await self._patiently(lambda: self._post("/issues/{number}/labels", content, number=number))
 
     async def close_issue(self, number: int) -> None:
         """Close an issue as completed."""
-        await self._patch("/issues/{number}", {"state": "closed", "state_reason": "completed"}, number=number)
+        content = {"state": "closed", "state_reason": "completed"}
+        await self._patiently(lambda: self._patch("/issues/{number}", content, number=number))
 
     async def create_check(self, check: CheckRun) -> int:
         """Write a check run with all its annotations and return its id.
@@ -132,43 +112,47 @@ class GitHubForge:
         is never taken for a result.
         """
         notes = self._annotations(check)
-        output = {
-            "title": check.title[:255],
-            "summary": fit(check.summary, SUMMARY_LIMIT),
-            "annotations": notes[:ANNOTATIONS_A_REQUEST],
-        }
+        whole = len(notes) <= ANNOTATIONS_A_REQUEST
+        output = {"title": check.title[:255], "summary": fit(check.summary, SUMMARY_LIMIT)}
         if check.text:
             output["text"] = fit(check.text, SUMMARY_LIMIT)
-        end = {
-            "status": "completed",
-            "conclusion": check.conclusion,
-            "completed_at": _written(check.completed_at),
-        }
-        rest = range(ANNOTATIONS_A_REQUEST, len(notes), ANNOTATIONS_A_REQUEST)
-        content: dict[str, Any] = {
-            "name": check.name,
-            "head_sha": check.head_sha,
-            "external_id": check.external_id,
-            "started_at": _written(check.started_at),
-            "output": output,
-            **({"status": "in_progress"} if rest else end),
-        }
-        number = int((await self._post("/check-runs", content))["id"])
-        for start in rest:
-            more = {**output, "annotations": notes[start : start + ANNOTATIONS_A_REQUEST]}
-            last = end if start == rest[-1] else {}
-            await self._patch("/check-runs/{id}", {"output": more, **last}, id=number)
+        end = {"status": "completed", "conclusion": check.conclusion, "completed_at": _written(check.completed_at)}
+        begun = None if whole else await self._run_of(check.head_sha, check.name, check.external_id, "in_progress")
+        if begun is not None:  # by a worker that died: GitHub adds annotations to those that are there
+            number, written = int(begun["id"]), int(begun["output"]["annotations_count"])
+        else:
+            content: dict[str, Any] = {
+                "name": check.name,
+                "head_sha": check.head_sha,
+                "external_id": check.external_id,
+                "started_at": _written(check.started_at),
+                "output": {**output, "annotations": notes[:ANNOTATIONS_A_REQUEST]},
+                **(end if whole else {"status": "in_progress"}),
+            }
+            made = await self._patiently(lambda: self._post("/check-runs", content), _commit_unknown)
+            number, written = int(made["id"]), ANNOTATIONS_A_REQUEST
+        for start in [] if whole else list(range(written, len(notes), ANNOTATIONS_A_REQUEST)) or [len(notes)]:
+            until = start + ANNOTATIONS_A_REQUEST
+            more = {"output": {**output, "annotations": notes[start:until]}, **(end if until >= len(notes) else {})}
+            await self._patiently(partial(self._patch, "/check-runs/{id}", more, id=number))
         return number
 
     async def find_check(self, head_sha: str, name: str, external_id: str) -> int | None:
-        """Return the id of a completed check run of this app, None when there is none."""
+        """Return the id of a completed check run of this app, None when there is none, even after a moment."""
+        run = await self._sooner_or_later(lambda: self._run_of(head_sha, name, external_id, "completed"))
+        return int(run["id"]) if run else None
+
+    async def _run_of(self, head_sha: str, name: str, external_id: str, status: str) -> dict[str, Any] | None:
         app = await self._shared.identity()
         query = "/commits/{sha}/check-runs?filter=all&per_page=100{&check_name}"
-        for run in await self._list(query, key="check_runs", sha=head_sha, check_name=name):
-            own = (run.get("app") or {}).get("id") == app.id
-            if own and run.get("external_id") == external_id and run.get("status") == "completed":
-                return int(run["id"])
-        return None
+        try:
+            runs = await self._list(query, key="check_runs", sha=head_sha, check_name=name)
+        except ForgeError as error:
+            if not _commit_unknown(error):
+                raise
+            return None
+        own = (run for run in runs if (run.get("app") or {}).get("id") == app.id)
+        return next((run for run in own if (run.get("external_id"), run.get("status")) == (external_id, status)), None)
 
     async def open_pull_request(self, title: str, body: str, head: str, base: str) -> PullRequest:
         """Open a pull request, or return the open one that `head` already has."""
@@ -180,11 +164,13 @@ class GitHubForge:
             "maintainer_can_modify": True,
         }
         try:
-            return reading.pull_request(await self._post("/pulls", content))
+            return reading.pull_request(await self._patiently(lambda: self._post("/pulls", content), _head_unknown))
         except ForgeError as error:
-            existing = await self.find_pull_request(head, base) if error.status == 422 else None
-            if existing is None or existing.state != "open":
+            if error.status != 422 or "already exists" not in str(error):
                 raise
+            existing = await self._sooner_or_later(lambda: self._open_one(head, base))
+            if existing is None:
+                raise Transient("GitHub has a pull request of this branch, and doesn't show it yet.") from error
             # Anybody may have opened it, and what it says closes issues when it is merged.
             await self.edit_pull_request(existing.number, title, body)
             return existing
@@ -192,46 +178,67 @@ class GitHubForge:
     async def edit_pull_request(self, number: int, title: str, body: str) -> None:
         """Replace a pull request's title and text."""
         content = {"title": title[:TITLE_LIMIT], "body": fit(body, COMMENT_LIMIT)}
-        await self._patch("/pulls/{number}", content, number=number)
+        await self._patiently(lambda: self._patch("/pulls/{number}", content, number=number))
 
     async def find_pull_request(self, head: str, base: str) -> PullRequest | None:
-        """Return the pull request from a branch of this repository into `base`: an open one first, else the newest."""
+        """Return the pull request from a branch of this repository into `base`: the open one, whoever opened it.
+
+        Of closed ones the newest of this app is returned: what others opened and closed is none of its business.
+        One that was opened a moment ago may be missing; `open_pull_request` returns it all the same.
+        """
+        app = await self._shared.identity()
         query = "/pulls?state=all&sort=created&direction=desc&per_page=100{&head}"
         data = await self._list(query, head=f"{self._vars['owner']}:{head}")
-        found = [reading.pull_request(one) for one in data if one["head"]["ref"] == head]
-        found = [pull for pull in found if pull.base_ref == base]
-        return next((pull for pull in found if pull.state == "open"), found[0] if found else None)
+        here = [one for one in data if one["head"]["ref"] == head and one["base"]["ref"] == base and not _of_fork(one)]
+        here.sort(key=lambda one: one["state"] != "open")
+        mine = (one for one in here if one["state"] == "open" or app.wrote(one))
+        return next((reading.pull_request(one) for one in mine), None)
+
+    async def _open_one(self, head: str, base: str) -> PullRequest | None:
+        found = await self.find_pull_request(head, base)
+        return found if found and found.state == "open" else None
 
     async def pull_request(self, number: int) -> PullRequest:
         """Return a pull request, waiting some seconds for its mergeability."""
-        pull = reading.pull_request(await self._announced("/pulls/{number}", number=number))
+        return reading.pull_request(await self._judged(number))
+
+    async def _judged(self, number: int) -> dict[str, Any]:
+        data: dict[str, Any] = await self._announced("/pulls/{number}", number=number)
         for pause in MERGEABLE_PAUSES:
-            if pull.mergeable is not None or pull.state != "open":
+            if data.get("mergeable") is not None or data["state"] != "open":
                 break
             await self._shared.sleep(pause)
-            pull = reading.pull_request(await self._get("/pulls/{number}", number=number))
-        return pull
+            data = await self._announced("/pulls/{number}", number=number)
+        return data
 
     async def reviews(self, number: int) -> list[Review]:
         """Return the submitted reviews, oldest first."""
-        found = await self._list("/pulls/{number}/reviews?per_page=100", number=number)
+        found = await self._patiently(lambda: self._list("/pulls/{number}/reviews?per_page=100", number=number))
         return [reading.review(data) for data in found if data.get("state") != "PENDING"]
 
     async def merge(self, number: int, head_sha: str, method: str, title: str) -> Merge:
-        """Merge a pull request if its head is still `head_sha`."""
+        """Merge a pull request if its head is still `head_sha`.
+
+        Raises `Transient` while GitHub can't say whether it can be merged.
+        """
         content = {"sha": head_sha, "merge_method": method}
         if method != "rebase":  # the commits keep their own titles
             content["commit_title"] = title[:TITLE_LIMIT]
-        try:
-            data = await self._put("/pulls/{number}/merge", content, number=number)
-        except ForgeError as error:
-            return await self._not_merged(error, number, head_sha)
-        return Merge(MergeOutcome.merged, sha=data["sha"])
+        for pause in (*MERGE_PAUSES, 0.0):
+            try:
+                data = await self._patiently(lambda: self._put("/pulls/{number}/merge", content, number=number))
+                return Merge(MergeOutcome.merged, sha=data["sha"])
+            except ForgeError as error:
+                answer = await self._not_merged(error, number, head_sha)
+            if answer is not None:
+                return answer
+            await self._shared.sleep(pause)
+        raise Transient("GitHub can't say yet whether the pull request can be merged.")
 
     async def delete_branch(self, name: str) -> None:
         """Delete a branch, if it is there."""
         try:
-            await self._delete("/git/refs/heads{/name*}", name=name.split("/"))
+            await self._patiently(lambda: self._delete("/git/refs/heads{/name*}", name=name.split("/")))
         except ForgeError as error:
             if error.status not in {404, 422}:  # 422: "Reference does not exist"
                 raise
@@ -240,18 +247,39 @@ class GitHubForge:
         """Return a token for git over HTTP, valid for some minutes at least."""
         return await self._credentials.token()
 
-    async def _not_merged(self, error: ForgeError, number: int, head_sha: str) -> Merge:
-        reason = str(error).partition(": ")[2]  # GitHub's own words
-        if error.status == 409:
-            return Merge(MergeOutcome.head_moved, reason=reason)
-        if error.status not in {403, 405, 422}:
+    async def _not_merged(self, error: ForgeError, number: int, head_sha: str) -> Merge | None:
+        """Return what the refusal of a merge means; None while GitHub hasn't caught up with what happened."""
+        if error.status not in {403, 405, 409, 422}:
             raise error
-        if "base branch was modified" in str(error).lower():
+        reason = str(error).partition(": ")[2]  # GitHub's own words
+        if "base branch was modified" in reason.lower():
             return Merge(MergeOutcome.base_moved, reason=reason)
-        pull = await self.pull_request(number)
+        data = await self._judged(number)
+        pull = reading.pull_request(data)
         if pull.merged and pull.head_sha == head_sha:  # an earlier answer was lost
             return Merge(MergeOutcome.merged, sha=pull.merge_commit_sha)
-        return Merge(MergeOutcome.refused, reason=reason)
+        if error.status == 409:
+            pushed = await self._branch_is_at(data["head"]["ref"], head_sha)  # and the pull request doesn't show it yet
+            return None if pushed else Merge(MergeOutcome.head_moved, reason=reason)
+        unsure = "not mergeable" in reason.lower() and pull.state == "open" and pull.mergeable is not False
+        return None if unsure else Merge(MergeOutcome.refused, reason=reason)
+
+    async def _branch_is_at(self, name: str, sha: str) -> bool:
+        try:
+            ref = await self._get("/git/ref/heads{/name*}", name=name.split("/"))
+        except NotFound:
+            return False
+        return bool(ref["object"]["sha"] == sha)
+
+    async def _remove_label(self, number: int, name: str) -> None:
+        for pause in (*ANNOUNCED_PAUSES, 0.0):
+            try:
+                return await self._delete("/issues/{number}/labels/{name}", number=number, name=name)
+            except NotFound:
+                if name not in (await self.issue(number)).labels:
+                    return None
+            await self._shared.sleep(pause)
+        raise Transient(f"GitHub shows the label {name} and can't find it.")
 
     def _annotations(self, check: CheckRun) -> list[dict[str, Any]]:
         level = "failure" if check.conclusion == "failure" else "warning"
@@ -275,26 +303,20 @@ class GitHubForge:
                 if error.status != 422:  # made by somebody else in between
                     raise
 
-    async def _announced(self, path: str, **url_vars: Any) -> Any:
-        return await found_within(lambda: self._get(path, **url_vars), self._shared.sleep, ANNOUNCED_PAUSES)
 
-    async def _get(self, path: str, **url_vars: Any) -> Any:
-        return await self._client.getitem(_URL + path, self._vars | url_vars)
+def _commit_unknown(error: ForgeError) -> bool:
+    """Tell whether a commit that was pushed just now isn't known everywhere yet."""
+    return missing(error) or (error.status == 422 and "No commit found" in str(error))
 
-    async def _list(self, path: str, key: str = "items", **url_vars: Any) -> list[Any]:
-        return await self._client.list(_URL + path, self._vars | url_vars, key)
 
-    async def _post(self, path: str, data: Mapping[str, Any], **url_vars: Any) -> Any:
-        return await self._client.post(_URL + path, self._vars | url_vars, data=data)
+def _head_unknown(error: ForgeError) -> bool:
+    """Tell whether a branch that was pushed just now isn't known everywhere yet."""
+    return missing(error) or (error.status == 422 and "for 'head'" in str(error))
 
-    async def _patch(self, path: str, data: Mapping[str, Any], **url_vars: Any) -> Any:
-        return await self._client.patch(_URL + path, self._vars | url_vars, data=data)
 
-    async def _put(self, path: str, data: Mapping[str, Any], **url_vars: Any) -> Any:
-        return await self._client.put(_URL + path, self._vars | url_vars, data=data)
-
-    async def _delete(self, path: str, **url_vars: Any) -> None:
-        await self._client.delete(_URL + path, self._vars | url_vars)
+def _of_fork(pull: Mapping[str, Any]) -> bool:
+    ids = [(pull[side].get("repo") or {}).get("id") for side in ("head", "base")]
+    return bool(ids[0] != ids[1])
 
 
 def _written(moment: datetime) -> str:

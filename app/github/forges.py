@@ -12,9 +12,10 @@ from app.domain.project import Repository
 from app.github import reading
 from app.github.auth import AppCredentials, Credentials, InstallationCredentials, Sleep
 from app.github.client import GitHubClient
-from app.github.forge import GitHubForge, Surroundings
+from app.github.forge import GitHubForge
 from app.github.identity import AppIdentity
 from app.github.pace import Pace, Turns
+from app.github.rest import Surroundings
 
 THE_APP = 0  # stands for the app itself where installations have their number
 

@@ -158,9 +158,8 @@ class Context:
             return {"id": await self.forge.comment(project.issue_number, body)}
 
         async def find() -> Outcome | None:
-            comments = await self.forge.comments(project.issue_number)
-            found = [comment.id for comment in comments if comment.by_this_app and marker in comment.body]
-            return {"id": found[0]} if found else None
+            found = await self.forge.find_comment(project.issue_number, marker)
+            return {"id": found} if found is not None else None
 
         outcome = await self.effects.once(f"comment.{kind}.{occurrence}", act, find)
         return outcome["id"], written

@@ -12,7 +12,7 @@ from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
 from app.domain.repository_settings import MergePolicy
 from app.domain.task import Task, TaskStatus
-from app.errors import MergeConflict
+from app.errors import MergeConflict, Transient
 from app.github import pull_request as wording
 from workers.maestro.context import WAIT, Context, State
 from workers.publish import own_commits, publish_checks, publish_review, push_once
@@ -119,26 +119,24 @@ async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:
     """Merge the verified head into the verified base, or say what stands in the way."""
     assert project.pull_request  # noqa: S101 - `_publish` has set it
     number, head = project.pull_request.number, project.head_sha or ""
-    base = await clone.head(project.base_branch or "")
-    if base is not None and base != project.base_sha and not await clone.is_ancestor(base, head):
-        return await _follow_base(ctx, project, clone, base)
     info = await ctx.forge.info()
     for _ in range(MERGE_TRIES):
+        base = await clone.head(project.base_branch or "")
+        if base is not None and base != project.base_sha and not await clone.is_ancestor(base, head):
+            return await _follow_base(ctx, project, clone, base)
         merge = await ctx.forge.merge(number, head, info.merge_methods[0], wording.title(project))
         match merge.outcome:
             case MergeOutcome.merged:
                 return await _merged(ctx, project)
             case MergeOutcome.base_moved:
-                continue
+                await clone.fetch()  # what it was verified against may not be what it would be merged into
             case MergeOutcome.head_moved:
                 return await _stay_open(ctx, project, "Somebody pushed to the branch, so it wasn't merged.")
             case MergeOutcome.refused:
                 if (await ctx.forge.pull_request(number)).merged:
                     return await _merged(ctx, project)  # an earlier answer was lost
                 return await _stay_open(ctx, project, f"GitHub refused to merge it: {merge.reason}")
-    await clone.fetch()
-    base = await clone.head(project.base_branch or "")
-    return await _follow_base(ctx, project, clone, base or "")
+    raise Transient(f"GitHub keeps saying that `{project.base_branch}` was modified, and it wasn't.")
 
 
 async def _follow_base(ctx: Context, project: Project, clone: Clone, base: str) -> Command[Any]:

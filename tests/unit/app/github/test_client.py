@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from app.domain.project import Repository
-from app.errors import ForgeError, NotFound, Transient
+from app.errors import ForgeError, NotFound, RateLimited, Transient
 from app.github.forges import GitHubForges
 
 TOKENS = "/app/installations/5/access_tokens"
@@ -55,7 +55,7 @@ async def test_a_refused_write_is_repeated_after_the_wait_that_was_asked_for(
 
 async def test_a_long_wait_is_the_callers(github: Any, forges: GitHubForges, repository: Repository):
     github.on("GET", "/repos/o/r", {"message": "You have exceeded a secondary rate limit"}, 403)
-    with pytest.raises(Transient) as raised:
+    with pytest.raises(RateLimited) as raised:
         await forges.of(repository).info()
     assert raised.value.retry_after == 60.0
     assert github.slept == []
@@ -113,11 +113,46 @@ async def test_an_old_token_that_is_refused_is_replaced(github: Any, forges: Git
     assert len(github.sent("POST", TOKENS)) == 2
 
 
-async def test_refused_credentials_end_in_an_error(github: Any, forges: GitHubForges, repository: Repository):
+async def test_tokens_that_stay_refused_are_for_the_caller_to_try_again(
+    github: Any, forges: GitHubForges, repository: Repository
+):
+    """GitHub gave them out, so it will know them."""
     github.on("GET", "/repos/o/r", {"message": "Bad credentials"}, 401)
-    with pytest.raises(ForgeError, match="Bad credentials"):
+    with pytest.raises(Transient, match="refuses a new token"):
         await forges.of(repository).info()
     assert len(github.sent("GET", "/repos/o/r")) == 6
+
+
+async def test_a_key_that_is_refused_is_an_error(github: Any, forges: GitHubForges):
+    github.on("GET", "/repos/o/r/installation", {"message": "A JSON web token could not be decoded"}, 401)
+    with pytest.raises(ForgeError, match="could not be decoded"):
+        await forges.find("o/r")
+    assert len(github.sent("GET", "/repos/o/r/installation")) == 1
+
+
+async def test_a_token_that_github_could_not_give_is_asked_for_again(
+    github: Any, forges: GitHubForges, repository: Repository
+):
+    """One token more does no harm."""
+    token = github._answers["POST", TOKENS].popleft()
+    github.on("POST", TOKENS, {}, 502).on("POST", TOKENS, "drop")
+    github._answers["POST", TOKENS].append(token)
+    assert await forges.of(repository).token() == "ghs_secret"
+
+
+async def test_a_server_that_says_when_to_come_back_is_listened_to(
+    github: Any, forges: GitHubForges, repository: Repository
+):
+    github.on("GET", "/repos/o/r", {}, 503, retry_after="7").on("GET", "/repos/o/r", REPO)
+    await forges.of(repository).info()
+    assert github.slept == [7.0]
+
+
+async def test_a_server_that_is_away_for_long_is_the_callers(github: Any, forges: GitHubForges, repository: Repository):
+    github.on("GET", "/repos/o/r", {}, 503, retry_after="90")
+    with pytest.raises(Transient) as raised:
+        await forges.of(repository).info()
+    assert (raised.value.retry_after, len(github.sent("GET", "/repos/o/r"))) == (90, 1)
 
 
 async def test_a_token_is_renewed_five_minutes_before_its_end(
@@ -151,7 +186,27 @@ async def test_the_app_signs_for_less_than_ten_minutes(github: Any, forges: GitH
     assert 55 <= time.time() - claims["iat"] <= 70
 
 
-async def test_an_answer_that_is_not_json_is_transient(github: Any, forges: GitHubForges, repository: Repository):
-    github.on("GET", "/repos/o/r", "<html>", 200, content_type="application/json")
-    with pytest.raises(Transient):
+GARBLED = [("<html>", "application/json"), ("<html>", "text/html"), ("", "application/json"), ('{"id": 9', None)]
+
+
+@pytest.mark.parametrize(("text", "kind"), [*GARBLED, ("null", "application/json")])
+async def test_a_read_whose_answer_is_garbled_is_tried_again(
+    github: Any, forges: GitHubForges, repository: Repository, text: str, kind: str | None
+):
+    github.on("GET", "/repos/o/r", text, 200, content_type=kind or "application/json").on("GET", "/repos/o/r", REPO)
+    assert (await forges.of(repository).info()).default_branch == "main"
+
+
+@pytest.mark.parametrize(("text", "kind"), GARBLED)
+async def test_garbled_answers_are_transient_and_a_write_is_not_repeated(
+    github: Any, forges: GitHubForges, repository: Repository, text: str, kind: str | None
+):
+    path = "/repos/o/r/issues/1/comments"
+    github.on("GET", "/repos/o/r", text, 200, content_type=kind or "application/json")
+    github.on("POST", path, text, 201, content_type=kind or "application/json")
+    with pytest.raises(Transient, match="can't be read"):
         await forges.of(repository).info()
+    with pytest.raises(Transient, match="can't be read"):
+        await forges.of(repository).comment(1, "hello")
+    assert len(github.sent("GET", "/repos/o/r")) == 4
+    assert len(github.sent("POST", path)) == 1

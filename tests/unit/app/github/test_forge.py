@@ -20,6 +20,9 @@ def forge(forges: GitHubForges, repository: Repository) -> GitHubForge:
     return forges.of(repository)
 
 
+ISSUE = {"number": 1, "title": "T", "body": None, "user": {"login": "eve"}, "state": "open", "labels": []}
+
+
 def pull(**changes: Any) -> dict[str, Any]:
     return {
         "number": 3,
@@ -74,8 +77,7 @@ async def test_comments_come_from_every_page_and_tell_the_apps_own(github: Any, 
 
 
 async def test_an_issue_may_be_missing_for_a_moment(github: Any, forge: GitHubForge):
-    data = {"number": 1, "title": "T", "body": None, "user": {"login": "eve"}, "state": "open", "labels": []}
-    github.on("GET", "/repos/o/r/issues/1", {}, 404).on("GET", "/repos/o/r/issues/1", data)
+    github.on("GET", "/repos/o/r/issues/1", {}, 404).on("GET", "/repos/o/r/issues/1", ISSUE)
     issue = await forge.issue(1)
     assert (issue.body, issue.is_pull_request) == ("", False)
 
@@ -89,6 +91,7 @@ async def test_an_issue_that_stays_missing_is_not_found(github: Any, forge: GitH
 async def test_labels_are_made_once_with_a_colour(github: Any, forge: GitHubForge):
     github.on("POST", "/repos/o/r/labels", {}, 201)
     github.on("POST", "/repos/o/r/issues/1/labels", [])
+    github.on("GET", "/repos/o/r/issues/1", ISSUE)
     await forge.change_labels(1, ["aurora: done"], ["aurora: working"])
     await forge.change_labels(1, ["aurora: done"], [])
     made = github.sent("POST", "/repos/o/r/labels")
@@ -190,12 +193,13 @@ async def test_a_merge_returns_its_commit(github: Any, forge: GitHubForge):
     [
         (405, "Base branch was modified. Review and try the merge again.", "base_moved"),
         (405, "Pull Request is not mergeable", "refused"),
+        (405, 'Required status check "ci" is expected.', "refused"),
         (409, "Head branch was modified. Review and try the merge again.", "head_moved"),
     ],
 )
 async def test_refused_merges_are_told_apart(github: Any, forge: GitHubForge, status: int, message: str, outcome: str):
     github.on("PUT", "/repos/o/r/pulls/3/merge", {"message": message}, status)
-    github.on("GET", "/repos/o/r/pulls/3", pull())
+    github.on("GET", "/repos/o/r/pulls/3", pull(mergeable="not mergeable" not in message))
     merge = await forge.merge(3, SHA, "merge", "T")
     assert (merge.outcome.value, merge.reason) == (outcome, message)
 
