@@ -1,11 +1,11 @@
 """The queue: arq as a doorbell; what is to be done stands in PostgreSQL."""
 
 import json
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from redis.asyncio import ConnectionPool
 
 from app.domain.messages import AgentMessage, MessageType
@@ -48,8 +48,7 @@ class Queue:
 
     async def delivery(self, guid: str, ring: int = 0) -> None:
         """Ring for a stored delivery."""
-        enqueue = partial(self.redis.enqueue_job, HANDLE_DELIVERY, guid, _job_id=f"delivery:{guid}:{ring}")
-        await edge(Edge.rung, HANDLE_DELIVERY, enqueue)
+        await self._ring(HANDLE_DELIVERY, (guid,), f"delivery:{guid}", ring, QUEUE)
 
     async def message(self, message: AgentMessage, subject: UUID, ring: int = 0) -> None:
         """Ring for a stored message."""
@@ -59,15 +58,27 @@ class Queue:
         """Ring for the message about `subject`; arq drops repeated ids, so each ring has its own."""
         is_task = kind is MessageType.TASK
         job = RUN_TASK if is_task else ADVANCE
-        enqueue = partial(
-            self.redis.enqueue_job,
-            job,
-            str(subject),
-            str(message_id),
-            _job_id=f"{message_id}:{ring}",
-            _queue_name=TASK_QUEUE if is_task else QUEUE,
-        )
-        await edge(Edge.rung, job, enqueue)
+        queue = TASK_QUEUE if is_task else QUEUE
+        await self._ring(job, (str(subject), str(message_id)), str(message_id), ring, queue)
+
+    async def _ring(self, job: str, arguments: tuple[str, ...], name: str, ring: int, queue: str) -> None:
+        async def ring_anew() -> None:
+            if ring > 0:
+                await self._forget(queue, [f"{name}:{earlier}" for earlier in {ring - 1, -1}])
+            await self.redis.enqueue_job(job, *arguments, _job_id=f"{name}:{ring}", _queue_name=queue)
+
+        await edge(Edge.rung, job, ring_anew)
+
+    async def _forget(self, queue: str, ids: list[str]) -> None:
+        """Take earlier rings away: arq keeps the job of a killed worker as long as a job may take, at the queue's head.
+
+        One that is still at work doesn't mind: what it does is decided by the tables.
+        """
+        prefixes = (job_key_prefix, in_progress_key_prefix, retry_key_prefix)
+        async with self.redis.pipeline() as pipe:
+            pipe.zrem(queue, *ids)
+            pipe.delete(*(prefix + job_id for prefix in prefixes for job_id in ids))
+            await pipe.execute()
 
     async def ping(self) -> None:
         """Raise when Redis doesn't answer."""
