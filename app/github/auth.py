@@ -15,6 +15,7 @@ JWT_SECONDS = 9 * 60  # GitHub allows ten minutes, counted from an issue time th
 RENEW_BEFORE = timedelta(minutes=5)
 FRESH = timedelta(seconds=15)  # a new token may be refused by a replica that hasn't heard of it yet
 FRESH_PAUSE = 1.0  # seconds
+HEARD_OF_BY_NOW = timedelta(seconds=4)  # after the first refusal a fresh token counts as revoked
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -72,6 +73,7 @@ class InstallationCredentials:
         self._clock = clock
         self._sleep = sleep
         self._token: Token | None = None
+        self._refused_since: datetime | None = None
         self._renewal = asyncio.Lock()
 
     async def token(self) -> str:
@@ -80,7 +82,7 @@ class InstallationCredentials:
             now = self._clock()
             if self._token is None or self._token.expires_at - now <= RENEW_BEFORE:
                 value, expires_at = await self._ask()
-                self._token = Token(value, now, expires_at)
+                self._token, self._refused_since = Token(value, now, expires_at), None
             return self._token.value
 
     async def header(self) -> str:
@@ -92,7 +94,9 @@ class InstallationCredentials:
         token = self._token
         if token is None or header != f"Bearer {token.value}":
             return True  # renewed meanwhile
-        if self._clock() - token.issued_at < FRESH:
+        now = self._clock()
+        self._refused_since = self._refused_since or now
+        if now - token.issued_at < FRESH and now - self._refused_since < HEARD_OF_BY_NOW:
             await self._sleep(FRESH_PAUSE)
         else:
             self._token = None

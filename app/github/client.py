@@ -27,7 +27,7 @@ REQUESTER = "aurora-dev"
 VERSION = {"x-github-api-version": "2022-11-28"}
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 READ_TRIES = 4
-UNAUTHORISED_TRIES = 6
+UNAUTHORISED_TRIES = 10
 REDIRECTS = 3
 READS = frozenset({"GET", "HEAD"})
 TOKENS = "/access_tokens"  # asking for one more does no harm, and is no content

@@ -19,7 +19,7 @@ from app.domain.ports import (
 from app.errors import ForgeError, NotFound, Transient
 from app.github import reading
 from app.github.markdown import COMMENT_LIMIT, SUMMARY_LIMIT, fit
-from app.github.rest import ANNOUNCED_PAUSES, RepositoryRest, missing
+from app.github.rest import ANNOUNCED_PAUSES, STALE_PAUSES, RepositoryRest, missing
 
 ANNOTATIONS_A_REQUEST = 50
 MERGEABLE_PAUSES = (0.5, 1.0, 1.5, 2.0)  # seconds; mergeability is worked out in the background
@@ -75,11 +75,18 @@ class GitHubForge(RepositoryRest):
     async def find_comment(self, number: int, marker: str) -> int | None:
         """Return the id of the first comment of this app with `marker` in it, None when there is none."""
 
-        async def look() -> int | None:
+        for pause in (*STALE_PAUSES, None):
             every = await self.comments(number)
-            return next((one.id for one in every if one.by_this_app and marker in one.body), None)
-
-        return await self._sooner_or_later(look)
+            found = next((one.id for one in every if one.by_this_app and marker in one.body), None)
+            # The issue itself knows how many comments it has, so that only a stale list has to be waited for.
+            if (
+                found is not None
+                or len(every) >= (await self._announced("/issues/{number}", number=number))["comments"]
+            ):
+                return found
+            if pause:
+                await self._shared.sleep(pause)
+        raise Transient("GitHub doesn't show all comments of the issue yet.")
 
     async def edit_comment(self, comment_id: int, body: str) -> None:
         """Replace a comment's text."""

@@ -14,7 +14,7 @@ from app.github.identity import AppIdentity
 T = TypeVar("T")
 
 ANNOUNCED_PAUSES = (0.5, 1.0, 2.0)  # seconds; a thing may be 404 just after its webhook, or after it was made
-STALE_PAUSES = (0.5, 1.5)  # seconds; a list may not yet show what was made just before
+STALE_PAUSES = (0.5, 1.5, 4.0)  # seconds; a list may not yet show what was made just before
 
 _URL = "/repos/{owner}/{repo}"
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from app.domain.ports import Change, Forge, Forges
 from app.domain.project import Repository
 from app.edges import Edge, edge
-from app.errors import GitError
+from app.errors import GitError, Transient
 from workers.workspace import changes, merge, push
 from workers.workspace.command import NETWORK_SECONDS, NOTHING, Git, Identity, Output, Secret, require_git
 from workers.workspace.locks import locked
@@ -117,13 +117,16 @@ class Mirror:
             stale.unlink(missing_ok=True)
 
     async def _with_remote(self, action: Callable[[str, Secret], Awaitable[Output]]) -> Output:
-        """Do something with the remote; where it has moved is asked when it isn't where it was."""
+        """Do something with the remote, once more when it has moved, or when only the first try met an outage.
+
+        In between it is asked by REST where the remote is, which also renews a token that git was refused with.
+        """
         url = self._url or (await self._forge.info()).clone_url
         try:
             output = await action(url, _secret(url, await self._forge.token()))
-        except GitError:
+        except (GitError, Transient) as error:
             moved = (await self._forge.info()).clone_url
-            if moved == url:
+            if moved == url and isinstance(error, GitError):
                 raise
             url = moved
             output = await action(url, _secret(url, await self._forge.token()))

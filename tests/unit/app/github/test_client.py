@@ -120,7 +120,18 @@ async def test_tokens_that_stay_refused_are_for_the_caller_to_try_again(
     github.on("GET", "/repos/o/r", {"message": "Bad credentials"}, 401)
     with pytest.raises(Transient, match="refuses a new token"):
         await forges.of(repository).info()
-    assert len(github.sent("GET", "/repos/o/r")) == 6
+    assert len(github.sent("GET", "/repos/o/r")) == 10
+
+
+async def test_a_new_token_that_is_refused_for_seconds_is_revoked(
+    github: Any, forges: GitHubForges, repository: Repository
+):
+    """It was heard of by now."""
+    for _ in range(5):
+        github.on("GET", "/repos/o/r", {"message": "Bad credentials"}, 401)
+    github.on("GET", "/repos/o/r", REPO)
+    await forges.of(repository).info()
+    assert len(github.sent("POST", TOKENS)) == 2
 
 
 async def test_a_key_that_is_refused_is_an_error(github: Any, forges: GitHubForges):

@@ -116,9 +116,18 @@ async def test_a_comment_that_the_list_doesn_t_show_yet_is_found(github: Any, fo
     path = "/repos/o/r/issues/1/comments"
     said = {"id": 4, "user": {"login": "aurora-dev[bot]"}, "body": "<!-- m -->", "created_at": "2026-01-01T00:00:00Z"}
     copied = said | {"id": 3, "user": {"login": "eve"}}
+    github.on("GET", "/repos/o/r/issues/1", ISSUE | {"comments": 2})
     github.on("GET", path, [copied]).on("GET", path, [copied, said])
     assert await forge.find_comment(1, "<!-- m -->") == 4
+    slept = len(github.slept)
     assert await forge.find_comment(1, "<!-- other -->") is None
+    assert len(github.slept) == slept  # the list is whole
+
+
+async def test_a_list_of_comments_that_stays_stale_says_nothing(github: Any, forge: GitHubForge):
+    github.on("GET", "/repos/o/r/issues/1", ISSUE | {"comments": 1}).on("GET", "/repos/o/r/issues/1/comments", [])
+    with pytest.raises(Transient):
+        await forge.find_comment(1, "<!-- m -->")
 
 
 async def test_a_check_run_that_the_list_doesn_t_show_yet_is_found(github: Any, forge: GitHubForge):
