@@ -118,7 +118,7 @@ class Baselines:
     ) -> Observation:
         if (known := self._store.read(name, Observation)) is not None:
             return known
-        async with locked(self._store.lock(name), _PATIENCE):
+        async with locked(self._store.lock(name), _PATIENCE, breakable=True):
             if (known := self._store.read(name, Observation)) is not None:
                 return known
             async with clone.worktree(f"baseline-{name[:16]}", base.commit) as checkout:

@@ -251,7 +251,7 @@ class Bench:
             subject = await self._subject()
             name = key(checkpoint, subject.tree, subject.base.tree, subject.environment.digest, command)
             store = self._has.store
-            async with locked(store.lock(name), _PATIENCE):
+            async with locked(store.lock(name), _PATIENCE, breakable=True):
                 if (known := store.read(name, CheckResult)) is not None:
                     return known
                 result = await edge(Edge.checked, checkpoint.value, partial(judge, subject, started))
