@@ -58,3 +58,8 @@ GITHUB_BLOCKED_UNTIL = Gauge(
     ["installation"],
     registry=REGISTRY,
 )
+STUCK_TASKS = Gauge(
+    "aurora_stuck_tasks",
+    "Projects and tasks that a worker holds without writing anything, or whose message waits for very long.",
+    registry=REGISTRY,
+)

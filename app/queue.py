@@ -14,6 +14,8 @@ from app.edges import Edge, edge
 QUEUE = "aurora:jobs"  # deliveries and Maestro's moves: quick
 TASK_QUEUE = "aurora:tasks"  # taken only by workers with a free task slot
 
+PROBE = "aurora:probe"
+
 SECONDS = 5.0  # for Redis to answer
 
 HANDLE_DELIVERY = "handle_delivery"
@@ -83,6 +85,15 @@ class Queue:
     async def ping(self) -> None:
         """Raise when Redis doesn't answer."""
         await self.redis.ping()
+
+    async def waiting(self) -> int:
+        """Return how many jobs wait; raise when Redis doesn't answer, or doesn't take what is written."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.psetex(PROBE, 1000, b"")
+            pipe.zcard(QUEUE)
+            pipe.zcard(TASK_QUEUE)
+            _, quick, tasks = await pipe.execute()
+        return int(quick) + int(tasks)
 
     async def close(self) -> None:
         """Close the connections."""

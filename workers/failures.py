@@ -50,6 +50,7 @@ KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
     (asyncpg.InterfaceError, ErrorType.storage, True),
     (psycopg.OperationalError, ErrorType.storage, True),
     (psycopg.InterfaceError, ErrorType.storage, True),
+    (psycopg.errors.ReadOnlySqlTransaction, ErrorType.storage, True),
     (RedisError, ErrorType.storage, True),
     (aiohttp.ClientError, ErrorType.github, True),
     (TimeoutError, ErrorType.timeout, True),

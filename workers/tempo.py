@@ -13,8 +13,10 @@ class Tempo:
     overdue: float = 2.0  # after which a ring counts as lost
     recover: float = 300.0  # between looks for what GitHub could not bring
     drain: float = 20.0  # that running jobs get to reach a saved point after SIGTERM
+    last: float = 5.0  # that they get to clean up after that, before the process ends whatever they do
     lease: float = TTL  # without a beat, after which a holder counts as dead
     beat: float = BEAT  # between beats
+    stuck: float = 7200.0  # without a row written, after which what is held is ended; what waits so long is told of
 
 
 TEMPO = Tempo()

@@ -213,7 +213,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
         agents = Agents(models, ledger)
         bench = Bench(pool, queue, forges, clones, checkers, agents, thinker, codegen.build(saver), policy, utc_now)
         inbox, mailbox = Inbox(pool), Mailbox(pool)
-        leases = Leases(pool, f"{socket.gethostname()}:{os.getpid()}", tempo.lease, tempo.beat)
+        leases = Leases(pool, f"{socket.gethostname()}:{os.getpid()}", tempo.lease, tempo.beat, tempo.stuck)
         rules = Rules(
             Reading(settings.trigger_label, settings.repositories),
             frozenset(settings.allowed_bots),

@@ -1,7 +1,10 @@
 """Messages that wait: those about one subject, and those that nobody is handling."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
+
+import asyncpg
 
 from app.domain.messages import AgentMessage, MessageType
 from app.storage import rows
@@ -18,6 +21,16 @@ class Overdue:
     ring: int
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A subject that has had a message for very long."""
+
+    subject: UUID
+    seconds: float
+    tries: int  # how often handling it failed
+    rings: int  # how often it was announced again
+
+
 class Mailbox:
     """Finds the messages that are still to be handled."""
 
@@ -31,10 +44,22 @@ class Mailbox:
 
     async def overdue(self, seconds: float) -> list[Overdue]:
         """Return the messages that have been due for `seconds` and whose subject no worker holds."""
-        found = await self._pool.fetch(sql("messages.overdue"), seconds)
-        return [Overdue(row["id"], row["subject"], MessageType(row["message_type"]), row["rings"]) for row in found]
+        return [_overdue(row) for row in await self._pool.fetch(sql("messages.overdue"), seconds)]
+
+    async def again(self, subjects: Sequence[UUID]) -> list[Overdue]:
+        """Return the messages that are due about subjects that were just let go."""
+        return [_overdue(row) for row in await self._pool.fetch(sql("messages.again"), subjects)]
+
+    async def waiting(self, seconds: float) -> list[Waiting]:
+        """Return what has been due, put off or unheard for `seconds` since its message was written."""
+        found = await self._pool.fetch(sql("messages.waiting"), seconds)
+        return [Waiting(row["subject"], row["seconds"], row["tries"], row["rings"]) for row in found]
 
     async def tries(self, subject: UUID) -> int:
         """Return how often handling the pending messages about a subject failed."""
         found: int = await self._pool.fetchval(sql("messages.tries"), subject)
         return found
+
+
+def _overdue(row: asyncpg.Record) -> Overdue:
+    return Overdue(row["id"], row["subject"], MessageType(row["message_type"]), row["rings"])

@@ -32,6 +32,16 @@ APPLICATION = "aurora"  # as PostgreSQL knows our connections
 
 # What drivers raise when the store is away, full or refuses.
 STORE_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+# Those of them that pass by themselves: not there, out of space or connections, a standby.
+STORE_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,25 @@ UPDATE agent_messages SET rings = rings + 1, rung_at = now()
 WHERE id IN (
     SELECT m.id FROM agent_messages m LEFT JOIN leases l ON l.subject = m.subject
     WHERE m.handled_at IS NULL
-      AND greatest(m.due_at, m.rung_at + least(2 ^ m.rings, 10) * interval '1 second') < now() - $1 * interval '1 second'
+      AND greatest(m.due_at, m.rung_at + least(2 ^ least(m.rings, 9), 10) * interval '1 second') < now() - $1 * interval '1 second'
       AND COALESCE(l.expires_at, '-infinity') < now()
     ORDER BY m.due_at LIMIT 1000
+    FOR UPDATE OF m SKIP LOCKED
 )
 RETURNING id, subject, message_type, rings
+
+-- name: again
+-- Messages that are due about subjects which a worker let go, with the number of the next ring.
+UPDATE agent_messages SET rings = rings + 1, rung_at = now()
+WHERE subject = ANY ($1::uuid[]) AND handled_at IS NULL AND due_at <= now()
+RETURNING id, subject, message_type, rings
+
+-- name: waiting
+-- Subjects whose oldest message was to be handled long ago.
+SELECT subject, extract(epoch FROM now() - min(timestamp))::float8 AS seconds, max(tries) AS tries, max(rings) AS rings
+FROM agent_messages
+WHERE handled_at IS NULL AND due_at < now() AND timestamp < now() - $1 * interval '1 second'
+GROUP BY subject ORDER BY 2 DESC LIMIT 100
 
 -- name: tries
 -- How often handling the pending messages about a subject failed.
