@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.domain.budget import Caps
 from app.domain.repository_settings import MergePolicy
 from app.errors import ConfigurationError
 
@@ -29,6 +30,7 @@ class TaskBranches(StrEnum):
     local = "local"
 
 
+Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], NoDecode]  # separated by commas or blanks
 
 
@@ -62,8 +64,18 @@ class Settings(BaseSettings):
     # Policy
     merge: MergePolicy | None = None
     """Goes before what repositories say of `merge`: `auto`, `on-approval` or `never`."""
-    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
+    budget: Dollars = 5.0
     """The most US dollars that a project may cost; a repository can only lower it."""
+    budget_most: Dollars | None = None
+    """The most to which people can raise the cap of a project by `/aurora budget`; without it, `AURORA_BUDGET`."""
+    budget_call: Dollars | None = None
+    """The most US dollars that a single model call may cost, in the worst case; without it there is no such cap."""
+    budget_task: Dollars | None = None
+    """The most US dollars that a task may cost, of all its attempts together; without it there is no such cap."""
+    budget_repository_day: Dollars | None = None
+    """The most US dollars for each repository and day (UTC); without it there is no such cap."""
+    budget_day: Dollars | None = None
+    """The most US dollars for the whole installation and day (UTC); without it there is no such cap."""
     task_slots: Annotated[int, Field(ge=1, le=256)] = 8
     """How many tasks one worker runs at a time."""
     task_branches: TaskBranches = TaskBranches.pushed
@@ -146,6 +158,10 @@ class Settings(BaseSettings):
                 "AURORA_GITHUB_PRIVATE_KEY and AURORA_GITHUB_PRIVATE_KEY_FILE are both set: keep one of them."
             )
         return self
+
+    def caps(self) -> Caps:
+        """Return the caps on money besides that of each project."""
+        return Caps(self.budget_call, self.budget_task, self.budget_repository_day, self.budget_day)
 
     def private_key(self) -> str:
         """Return the GitHub App's private key in PEM; raise `ConfigurationError` when there is none."""

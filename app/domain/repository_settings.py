@@ -69,7 +69,7 @@ class RepositorySettings(BaseModel):
     """When somebody has to approve the plan before agents start: `always`, `large` (more than three tasks), `never`."""
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     """How many attempts a task has before a person is asked."""
-    budget: Annotated[float, Field(gt=0)] | None = None
+    budget: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None = None
     """The most US dollars that a project may cost, within the operator's `AURORA_BUDGET`."""
     setup: str | None = None
     """The command that installs the environment, with network; runs once per digest of what the base declares."""

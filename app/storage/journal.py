@@ -1,20 +1,24 @@
 """The journal of a task, and the money behind its model calls, fenced by the task's lease."""
 
-from uuid import UUID, uuid4
+from decimal import Decimal
+from uuid import UUID, uuid4, uuid5
 
-import asyncpg
-
+from app.domain.budget import Caps
+from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import Call, Entry, EntryKind, Usage
-from app.errors import BudgetExceeded
+from app.domain.roles import AgentRole
+from app.storage import usage as money
 from app.storage.pool import Connection, Lease, Pool, fenced, sql
+from app.storage.records import send
 
 
 class LeasedJournal:
     """Implements `Journal` for the holder of a lease on a task, or on a project for Maestro's own calls."""
 
-    def __init__(self, pool: Pool, lease: Lease, project_id: UUID) -> None:
-        """Bind the journal to the subject of the lease."""
+    def __init__(self, pool: Pool, lease: Lease, project_id: UUID, caps: Caps | None = None) -> None:
+        """Bind the journal to the subject of the lease; `caps` are the operator's besides the project's own."""
         self._pool, self._lease, self._project = pool, lease, project_id
+        self._caps = caps or Caps()
 
     async def read(self, scope: str) -> list[Entry]:
         """Return what is recorded in `scope`, in order."""
@@ -34,35 +38,34 @@ class LeasedJournal:
         )  # fmt: skip
 
     async def reserve(self, call: Call, position: int, model: str, usd: float) -> UUID:
-        """Set the worst case of a call aside; raises `BudgetExceeded`."""
+        """Set the worst case of a call aside; raises `BudgetExceeded` or `ProjectHeld`."""
         reservation = uuid4()
         async with fenced(self._pool, self._lease, "journal reserve") as connection:
-            if not await connection.fetchval(sql("usage.reserve"), call.project_id, usd):
-                raise BudgetExceeded(
-                    f"The next {call.step} call could cost {usd:.4f} US dollars, and less than that is left."
-                )
-            await connection.execute(
-                sql("usage.open"), reservation, call.project_id, call.task_id, call.role, call.step,
-                call.attempt, call.scope, position, model, usd, self._lease.epoch,
-            )  # fmt: skip
+            await money.reserve(connection, reservation, call, position, model, usd, self._lease.epoch, self._caps)
         return reservation
 
     async def settle(self, reservation: UUID, usage: Usage, entry: Entry) -> None:
         """Record the answer and replace the call's worst case by what it cost, in one transaction."""
         async with fenced(self._pool, self._lease, "journal settle") as connection:
-            call: asyncpg.Record | None = await connection.fetchrow(
-                sql("usage.settle"),
-                reservation,
-                usage.usd,
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.seconds,
-            )
-            if call is None:
-                raise LookupError(f"There is no open reservation {reservation}.")
+            call = await money.settle(connection, reservation, usage)
             await self._append(connection, call["scope"], call["position"], entry)
+            if money.passes_warning(call):
+                await self._warn(connection, call["budget_usd"])
+
+    async def _warn(self, connection: Connection, cap: Decimal) -> None:
+        """Have Maestro say, once for each cap, how little is left; the reconciler rings."""
+        message = AgentMessage(
+            id=uuid5(self._project, f"warned:{cap}"),
+            sender=AgentRole.maestro,
+            recipient=AgentRole.maestro,
+            message_type=MessageType.CONTEXT,
+            payload={"project": str(self._project), "event": "nearly_spent"},
+            timestamp=await connection.fetchval("SELECT now()"),
+            correlation_id=self._project,
+        )
+        await send(connection, message)
 
     async def forfeit(self, reservation: UUID, *, sent: bool) -> None:
         """Close a reservation without an answer."""
         async with fenced(self._pool, self._lease, "journal forfeit") as connection:
-            await connection.execute(sql("usage.forfeit"), reservation, sent)
+            await money.forfeit(connection, reservation, sent=sent)

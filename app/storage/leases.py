@@ -14,6 +14,7 @@ import asyncpg
 from app.edges import Edge, edge, warrant
 from app.errors import LeaseLost
 from app.storage.pool import APPLICATION, COMMAND_TIMEOUT, STORE_FAILURES, Lease, Pool, sql, within
+from app.storage.usage import forfeit_abandoned, give_back
 
 log = logging.getLogger(__name__)
 
@@ -152,14 +153,14 @@ class Leases:
                 if epoch is None:
                     return None
                 # A call that was in flight when the last holder died may have been billed.
-                await connection.execute(sql("usage.forfeit_abandoned"), subject, epoch)
+                await forfeit_abandoned(connection, [subject], epoch)
                 return Lease(subject, owner, epoch)
         except asyncpg.LockNotAvailableError:
             return None  # a frozen holder keeps the row: `free` ends that, and the next ring finds it so
 
     async def _release(self, lease: Lease) -> None:
         """Give the lease back; where that fails it expires."""
-        release = self.pool.execute(sql("leases.release"), lease.subject, lease.owner, lease.epoch)
+        release = give_back(self.pool, lease)
         with suppress(*STORE_FAILURES):
             await within(RELEASE_SECONDS, release)
 

@@ -12,6 +12,7 @@ from app.domain.recovery import AgentError
 from app.domain.task import Task
 from app.storage import rows
 from app.storage.pool import Connection, Lease, Pool, fenced, sql, storable
+from app.storage.usage import forfeit_abandoned
 
 Ring = Callable[[AgentMessage], Awaitable[None]]
 
@@ -50,7 +51,8 @@ class LeasedRecords:
         """Write all or nothing, then ring for the messages among them."""
         what = "+".join(sorted({type(fact).__name__ for fact in facts}))
         async with fenced(self._pool, self._lease, f"records {what}") as connection:
-            for fact in facts:
+            # Leases are locked before the project's row by everybody: a task that settles a call holds its own.
+            for fact in sorted(facts, key=lambda fact: not isinstance(fact, Revoked)):
                 await self._write(connection, fact)
         for fact in facts:
             if isinstance(fact, AgentMessage):
@@ -76,6 +78,7 @@ class LeasedRecords:
                 await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds, fact.counted)
             case Revoked():
                 await connection.execute(sql("leases.revoke"), fact.tasks)
+                await forfeit_abandoned(connection, fact.tasks)
             case _:
                 assert_never(fact)
 

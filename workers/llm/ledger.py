@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -19,7 +20,10 @@ from workers.llm.failures import Failure, Kind, advice, classify
 from workers.llm.manner import Manner
 from workers.llm.models import Model
 
+log = logging.getLogger(__name__)
+
 TIMEOUTS = 2  # of one call, until its model counts as one that does not answer
+CLOSING = 5.0  # seconds that closing the reservation of a cancelled call may take
 ENVELOPE = 1_024  # bytes: what providers add around a request, such as their own words about tools
 
 
@@ -97,13 +101,22 @@ class Ledger:
         Raises `ModelUnavailable` when retrying didn't help, `ContextTooLong`, `ModelError`, `BudgetExceeded` or
         `LeaseLost`.
         """
+        held = _Held(journal)
+        try:
+            return await self._ask(call, held, position, model, question)
+        except asyncio.CancelledError:
+            await held.let_go()
+            raise
+
+    async def _ask(self, call: Call, held: "_Held", position: int, model: Model, question: Question) -> Answer:
+        journal = held.journal
         worst = model.spec.worst_case(question.size + ENVELOPE)
         deadline = self._clock() + self._patience
-        reservation: UUID | None = None
         retry = timeouts = 0
         while True:
-            if reservation is None:
-                reservation = await journal.reserve(call, position, model.spec.name, worst)
+            if held.reservation is None:
+                held.reservation = await journal.reserve(call, position, model.spec.name, worst)
+            reservation, held.sent = held.reservation, True
             started, manner = self._clock(), model.manner
             try:
                 async with asyncio.timeout(model.spec.timeout):
@@ -117,10 +130,11 @@ class Ledger:
                 if failure.kind is Kind.refused and model.learn(manner, failure.message):
                     continue
                 timeouts += failure.timed_out
+                held.sent = failure.billable
                 delay = self._delay(failure, retry, deadline) if timeouts < TIMEOUTS else None
                 if failure.billable or delay is None:
                     await journal.forfeit(reservation, sent=failure.billable)
-                    reservation = None
+                    held.reservation = None
                 if delay is None:
                     if timeouts >= TIMEOUTS:
                         raise ModelError(_unanswered(model)) from error
@@ -152,6 +166,25 @@ class Ledger:
         usage = Usage(read, said, seconds=seconds, usd=model.spec.cost(read, said, *_cached(answer.message)))
         await journal.settle(reservation, usage, entry)
         return as_answer(entry)  # what a resumed worker would read, so that both go the same way
+
+
+@dataclass
+class _Held:
+    """What is set aside for the call at hand."""
+
+    journal: Journal
+    reservation: UUID | None = None
+    sent: bool = False  # whether the model may bill for it
+
+    async def let_go(self) -> None:
+        """Close the reservation of a call that was cancelled; where that fails, giving back the lease does it."""
+        if self.reservation is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSING):
+                await self.journal.forfeit(self.reservation, sent=self.sent)
+        except Exception as error:  # noqa: BLE001 - the cancellation goes on, whatever the store says
+            log.info("a cancelled call could not be closed", extra={"why": str(error)})
 
 
 async def _sent(question: Question, manner: Manner) -> AIMessage:

@@ -142,7 +142,7 @@ async def test_the_real_budget_stops_the_work_and_says_so(world: World):
     project = await world.until_settled()
     assert project.status is ProjectStatus.escalated
     assert project.spent_usd <= 0.012
-    assert "less than that is left" in world.comments("escalation")[0]
+    assert "would be needed" in world.comments("escalation")[0]
 
 
 async def test_a_cancelled_task_stops_at_its_next_write_and_leaves_nothing(world: World):

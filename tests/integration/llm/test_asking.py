@@ -37,11 +37,11 @@ def call() -> Call:
 async def thinker(server):
     made = []
 
-    def make(timeout=10, url="", retries=4):
+    def make(timeout=10, url="", retries=4, pace=0.001):
         prices = f'{{"openai:*": {{"input": 1000, "output": 1000, "timeout": {timeout}, "max_output_tokens": 100}}}}'
         models = Models("openai:test", prices=prices, environment={"OPENAI_BASE_URL": url or server.url})
         made.append(models)
-        return StructuredThinker(models, Ledger(lambda: 0.5, pace=0.001, retries=retries))
+        return StructuredThinker(models, Ledger(lambda: 0.5, pace=pace, retries=retries))
 
     yield make
     for models in made:
@@ -226,6 +226,33 @@ async def test_an_answer_that_takes_too_long_is_given_up(thinker, server, saying
     assert (await thinker(timeout=0.2).answer(call, journal, Colours, PROMPT)).best == "red"
     assert journal.forfeits == [True]
     stop.set()
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_cancelled_call_is_closed_and_costs_what_may_have_been_billed(
+    thinker, server, saying, call, journal, sent
+):
+    reached, stop = asyncio.Event(), asyncio.Event()
+
+    class Silent(web.Response):
+        async def prepare(self, request):
+            reached.set()
+            await stop.wait()
+            return await super().prepare(request)
+
+    def refuse(_):
+        asyncio.get_running_loop().call_later(0.3, reached.set)
+        return web.json_response({"error": {"message": "busy"}}, status=429, headers={"retry-after": "60"})
+
+    server.answers = [(lambda _: Silent()) if sent else refuse]
+    asking = asyncio.create_task(thinker(pace=1.0).answer(call, journal, Colours, PROMPT))
+    await reached.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    stop.set()
+    assert journal.open == {}
+    assert journal.forfeits == [sent]
 
 
 async def test_a_call_that_could_cost_too_much_is_not_made(thinker, server, call, journal):
