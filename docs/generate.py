@@ -20,6 +20,7 @@ from app.domain.repository_settings import RepositorySettings
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskStatus
 from app.settings import PREFIX, Settings
+from hub.faults.table import COMMON, TABLE
 from workers import cli
 from workers.agents import roster
 from workers.llm import specs
@@ -266,6 +267,29 @@ def _usage(option: argparse.Action) -> str:
     return f"{option.option_strings[0]} {value}"
 
 
+def hub_faults() -> str:
+    """Return the faults that the hub knows."""
+    rows = [
+        (
+            f"`{one.name}`",
+            one.where,
+            one.meaning,
+            ", ".join(f"`{key}` {_given(value)}" for key, value in one.options.items()),
+        )
+        for one in TABLE.values()
+    ]
+    return table(("Fault", "Where", "What happens", "Options and defaults"), rows)
+
+
+def _given(value: Any) -> str:
+    return "none" if value in ("", []) else f"{value:g}"
+
+
+def hub_fault_options() -> str:
+    """Return what every fault can be told."""
+    return table(("Option", "Meaning"), [(f"`{name}`", text) for name, text in COMMON.items()])
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -284,6 +308,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "run-json": run_json,
     "exit-statuses": exit_statuses,
     "commands": commands,
+    "hub-faults": hub_faults,
+    "hub-fault-options": hub_fault_options,
 }
 
 

@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     hub.add_argument("--port", type=int, default=0, metavar="N")
     hub.add_argument("--import", dest="imports", type=Path, metavar="PATH", help="publish a local repository …")
     hub.add_argument("--as", dest="name", metavar="OWNER/NAME", help="… under this name")
+    hub.add_argument("--faults", metavar="NAME[=…],…", help="what is to go wrong, of the table in docs/hub.md")
     _data(hub)
 
     _command(commands, "serve", _serve, "the web server: webhooks, health, metrics")
@@ -97,7 +98,7 @@ async def _local(options: argparse.Namespace) -> int:
 async def _hub(options: argparse.Namespace) -> int:
     from workers.local.run import hub
 
-    return await hub(options.data, options.port, options.imports, options.name)
+    return await hub(options.data, options.port, options.imports, options.name, options.faults)
 
 
 async def _serve(_: argparse.Namespace) -> int:

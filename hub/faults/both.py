@@ -53,7 +53,7 @@ def rename(met: Meeting, owner: str, name: str) -> None:
     if repo is None or switch is None:
         return
     wanted = switch.options["to"] or f"{repo['name']}-renamed"
-    if wanted.lower() == repo["name"].lower():
+    if accounts.find_repository(met.hub, owner, wanted) is not None:
         return
     met.fired(switch)
     renames.rename(met.hub, accounts.admin_of(met.hub.store, repo), repo, wanted)

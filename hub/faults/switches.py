@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -11,6 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from hub.faults.table import COMMON, RANDOM_RATE, TABLE, Fault
+
+NAME = re.compile(r"(?!\.{1,2}$)[\w.-]{1,100}")
 
 
 class BadSwitch(ValueError):
@@ -73,6 +76,8 @@ def read(name: str, given: Any) -> Switch:
         raise BadSwitch(f"{name!r} takes its options as an object, such as {{}} or {{'times': 1}}.")
     values = {option: _checked(fault, option, value) for option, value in given.items()}
     common = {option: values.pop(option) for option in COMMON if option in values}
+    if fault.once:
+        common.setdefault("times", 1)
     if name == "random":
         common.setdefault("rate", RANDOM_RATE)
     return Switch(fault, options={**fault.options, **values}, **common)
@@ -121,6 +126,8 @@ def _checked(fault: Fault, option: str, value: Any) -> Any:
     if option in {"match", "to"}:
         if not isinstance(value, str):
             raise BadSwitch(f"{what} must be text.")
+        if option == "to" and not NAME.fullmatch(value):
+            raise BadSwitch(f"{what} must be a repository's name, without its owner.")
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadSwitch(f"{what} must be a number.")

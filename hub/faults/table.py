@@ -32,7 +32,7 @@ class Fault:
     options: Mapping[str, Any] = field(default_factory=dict)
     on: tuple[str, ...] = ("*",)
     at_random: bool = True
-    once: bool = False  # at random, at most one time
+    once: bool = False  # one time is enough, unless `times` says more
 
 
 def _seconds(seconds: float) -> dict[str, Any]:
@@ -120,8 +120,8 @@ TABLE: Mapping[str, Fault] = {
         Fault(
             "renamed",
             BOTH,
-            "The repository is renamed (to `to`, or NAME-renamed) for good; the old name redirects with 301, or 307"
-            " where something is written.",
+            "The repository is renamed for good, to `to` or NAME-renamed; the old name redirects with 301, or 307 where"
+            " something is written. Once, unless `times` says more.",
             {"to": ""},
             ("* /repos/*", *FETCHES, *PUSHES),
             once=True,

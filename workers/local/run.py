@@ -151,11 +151,13 @@ async def local(data: Path | None) -> int:
     return 0
 
 
-async def hub(data: Path | None, port: int, path: Path | None, name: str | None) -> int:
+async def hub(data: Path | None, port: int, path: Path | None, name: str | None, faults: str | None) -> int:
     """Run only the local GitHub in the place of this process."""
     argv = [sys.executable, "-m", "hub", "--port", str(port), "--data", str((data or DEFAULT_DATA) / "hub")]
     if path is not None:
         argv += ["--import", str(path), "--as", name or repository_name(path)]
+    if faults is not None:
+        argv += ["--faults", faults]
     os.execv(sys.executable, argv)  # noqa: S606 - our own interpreter and module
 
 

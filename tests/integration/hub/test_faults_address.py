@@ -118,6 +118,7 @@ async def test_all_at_random_fires_many_kinds_and_the_same_ones_again(world: Wor
             {"random": {"without": ["slo"]}},
             "'without' of 'random' names 'slo', which is no fault. Did you mean 'slow'?",
         ),
+        ({"renamed": {"to": "../x"}}, "'to' of 'renamed' must be a repository's name, without its owner."),
         ([], 'Send a JSON object such as {"webhook-drop": {"times": 1}}.'),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from conftest import Git, World
 
 REPO = "/repos/acme/sample"
+SLOW = ("slow", "webhook-delay", "webhook-reorder", "primary-limit", "too-many-requests", "secondary-limit")
 
 
 def on(world: World, switches: dict[str, Any]) -> None:
@@ -112,3 +114,44 @@ async def test_a_renamed_repository_is_not_imported_again(start: Callable[..., A
 async def test_a_repository_keeps_its_name_for_a_bad_one(world: World, name: str) -> None:
     await world.you("PATCH", REPO, {"name": name}, status=422 if name == "../up" else 200)
     assert (await world.you("GET", REPO))["name"] == "sample"
+
+
+async def test_everything_at_once_breaks_clients_but_not_the_hub(
+    world: World, git: Git, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under all faults at random the hub's own log stays clean, and afterwards everything works."""
+    quick = {name: {"rate": 0.1, "seconds": 0.05} for name in SLOW}
+    bot = await world.bot()
+    on(world, {"random": {"seed": 3, "rate": 0.1}, **quick})
+    statuses = set()
+    for n in range(40):
+        calls = [
+            ("POST", f"{REPO}/issues", {"title": str(n)}),
+            ("GET", f"{REPO}/issues", None),
+            ("PUT", f"{REPO}/contents/f{n}.txt", {"message": "m", "content": "YQ=="}),
+            ("GET", f"{REPO}/issues/{n}", None),
+        ]
+        for client in (world.you, bot):
+            for method, path, body in calls:
+                statuses.add(await _status(client, method, path, body))
+        if n % 10 == 0:
+            await git(tmp_path, "clone", "-q", world.remote(world.you.token or ""), f"c{n}", check=False)
+    assert len(world.running.hub.faults.counts) > 15
+    assert statuses >= {0, 200, 201, 301, 403, 429, 500, 502, 503}
+    world.running.hub.faults.clear()
+    await world.settle()
+    assert (await world.you("GET", "/repos/acme/sample-renamed"))["name"] == "sample-renamed"
+    assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
+
+
+async def _status(client: Any, method: str, path: str, body: Any) -> int:
+    headers = {"Authorization": f"Bearer {client.token}"}
+    url = client.world.url + path
+    try:
+        async with client.world.session.request(
+            method, url, json=body, headers=headers, allow_redirects=False
+        ) as response:
+            await response.read()
+            return int(response.status)
+    except aiohttp.ClientError:
+        return 0
