@@ -1,23 +1,24 @@
-"""Rings for stored deliveries behind the answer's back, a few at a time."""
+"""Rings for stored deliveries behind the answer's back, as many at a time as wait."""
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
-from app import logs, metrics
+from app import metrics
 
 log = logging.getLogger(__name__)
 
-RINGERS = 4  # each needs a connection to Redis
 RING_SECONDS = 2.0
+MOST_AT_ONCE = 200
 MOST_WAITING = 10_000  # the reconciler takes what isn't rung for
 
 
 class Doorbell(Protocol):
-    """How workers learn of a delivery at once."""
+    """How workers learn of deliveries at once."""
 
-    async def delivery(self, guid: str) -> None:
-        """Ring for a stored delivery."""
+    async def new_deliveries(self, guids: Sequence[str]) -> None:
+        """Ring for stored deliveries."""
         ...
 
 
@@ -27,12 +28,12 @@ class Ringer:
     def __init__(self, doorbell: Doorbell) -> None:
         """Nothing rings before `start`."""
         self._doorbell = doorbell
-        self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
-        self._ringers: list[asyncio.Task[None]] = []
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue(MOST_WAITING)
+        self._ringer: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to ring."""
-        self._ringers = [asyncio.create_task(self._work()) for _ in range(RINGERS)]
+        self._ringer = asyncio.create_task(self._work())
 
     def ring(self, guid: str) -> None:
         """Put a delivery into the line, at once."""
@@ -43,25 +44,32 @@ class Ringer:
 
     async def stop(self) -> None:
         """Ring for what is in the line, for a few seconds at most, and end."""
-        try:
-            await asyncio.wait_for(self._waiting.join(), RING_SECONDS)
-        except TimeoutError:
+        if self._ringer is None:
+            return
+        if self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(None)
+        await asyncio.wait([self._ringer], timeout=RING_SECONDS)
+        while not self._ringer.done():  # a cancellation that meets Redis's answer is swallowed
             log.warning("rings were left out", extra={"count": self._waiting.qsize()})
-        for ringer in self._ringers:
-            ringer.cancel()
-        await asyncio.gather(*self._ringers, return_exceptions=True)
+            self._ringer.cancel()
+            await asyncio.wait([self._ringer], timeout=RING_SECONDS)
 
     async def _work(self) -> None:
-        while True:
-            guid = await self._waiting.get()
-            with logs.bound(delivery=guid):
-                await self._try(guid)
-            self._waiting.task_done()
+        last = False
+        while not last:
+            guids = [await self._waiting.get()]
+            while not self._waiting.empty() and len(guids) < MOST_AT_ONCE:
+                guids.append(self._waiting.get_nowait())
+            last = None in guids
+            await self._try([guid for guid in guids if guid is not None])
 
-    async def _try(self, guid: str) -> None:
+    async def _try(self, guids: list[str]) -> None:
+        if not guids:
+            return
         try:
             async with asyncio.timeout(RING_SECONDS):
-                await self._doorbell.delivery(guid)
-        except Exception as error:  # noqa: BLE001 - the delivery is stored; the reconciler finds it
-            metrics.DOORBELL_FAILURES.inc()
-            log.warning("doorbell failed", extra={"why": f"{type(error).__name__}: {error}"})
+                await self._doorbell.new_deliveries(guids)
+        except Exception as error:  # noqa: BLE001 - the deliveries are stored; the reconciler finds them
+            metrics.DOORBELL_FAILURES.inc(len(guids))
+            log.warning("doorbell failed", extra={"why": f"{type(error).__name__}: {error}", "count": len(guids)})

@@ -1,8 +1,6 @@
 """Lets bodies in as memory allows: what isn't read yet waits in the sender's buffers, not in ours."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -16,15 +14,16 @@ class Crowded(Exception):
     """Too many requests wait already."""
 
 
-class _Lane:
+class Lane:
     """So many at once, a bounded line behind them, first come, first served."""
 
     def __init__(self, at_once: int) -> None:
+        """Nobody is in."""
         self._slots = asyncio.Semaphore(at_once)
         self._waiting = 0
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def enter(self) -> None:
+        """Return when there is room; raise `Crowded` when the line is too long. `leave` has to follow."""
         if self._waiting >= MOST_WAITING:
             raise Crowded("Too many deliveries arrive at once.")
         self._waiting += 1
@@ -32,25 +31,23 @@ class _Lane:
             await self._slots.acquire()
         finally:
             self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._slots.release()
+
+    def leave(self) -> None:
+        """Make room for the next."""
+        self._slots.release()
 
 
 class Doorkeeper:
-    """Reads bodies in two lanes, so that a flood of large ones doesn't hold up the others."""
+    """Has two lanes, so that a flood of large bodies doesn't hold up the others."""
 
     def __init__(self, largest: int) -> None:
         """Refuse what is larger than `largest` bytes."""
         self._largest = largest
-        self._small, self._large = _Lane(SMALL_AT_ONCE), _Lane(LARGE_AT_ONCE)
+        self._small, self._large = Lane(SMALL_AT_ONCE), Lane(LARGE_AT_ONCE)
 
-    @asynccontextmanager
-    async def admit(self, request: web.Request) -> AsyncIterator[bytes]:
-        """Yield the request's body; its memory counts until the block ends. Raises `Crowded`."""
-        size = self._largest if request.content_length is None else request.content_length
+    def lane(self, size: int | None) -> Lane:
+        """Return where a body of this announced size belongs; None counts as the largest."""
+        size = self._largest if size is None else size
         if size > self._largest:
             raise web.HTTPRequestEntityTooLarge(max_size=self._largest, actual_size=size)
-        async with (self._small if size <= SMALL else self._large).slot():
-            yield await request.read()
+        return self._small if size <= SMALL else self._large

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from app import logs, metrics
 from app.errors import AuroraError
-from app.web.doorkeeper import Crowded, Doorkeeper
+from app.web.doorkeeper import Crowded, Doorkeeper, Lane
 from app.web.middleware import problem
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 ANSWER_SECONDS = 8.0  # from the headers to the answer; GitHub gives up after ten
 RETRY_SECONDS = 60  # what others than GitHub are told; GitHub doesn't try again by itself
 READ_WHOLE = 1024 * 1024  # bytes; of a larger body only the ends are looked at, since parsing blocks everybody
+
+NEW, REPEATED = metrics.DELIVERIES.labels("new"), metrics.DELIVERIES.labels("repeated")
 
 _GUID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _EVENT = re.compile(r"[a-z_]{1,64}")
@@ -95,8 +97,8 @@ class Webhooks:
     async def _answer(self, request: web.Request) -> web.Response:
         """Answer in time whatever happens, so that GitHub learns of a failure."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._door.admit(request) as body:
-                return await self._keep(opened(request.headers, body, self._secret))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._admit(request, self._door.lane(request.content_length))
         except Refused as refusal:
             metrics.DELIVERIES.labels("refused").inc()
             log.warning("delivery refused", extra={"why": str(refusal), "status": refusal.status})
@@ -105,6 +107,13 @@ class Webhooks:
             return self._failed(str(error))
         except TimeoutError:
             return self._failed("The delivery didn't arrive, or wasn't stored, in time.")
+
+    async def _admit(self, request: web.Request, lane: Lane) -> web.Response:
+        await lane.enter()
+        try:
+            return await self._keep(opened(request.headers, await request.read(), self._secret))
+        finally:
+            lane.leave()
 
     async def _keep(self, envelope: Envelope) -> web.Response:
         with logs.bound(delivery=envelope.guid):
@@ -117,10 +126,10 @@ class Webhooks:
             except Exception:  # whatever ails the store, GitHub has to learn that it failed
                 log.exception("delivery not stored")
                 return self._failed("An internal error happened.")
-            metrics.DELIVERIES.labels("new" if is_new else "repeated").inc()
+            (NEW if is_new else REPEATED).inc()
             if is_new:
                 self._ring(envelope.guid)
-            log.info("delivery stored", extra={"kind": envelope.event, "action": envelope.action, "new": is_new})
+            log.debug("delivery stored", extra={"kind": envelope.event, "action": envelope.action, "new": is_new})
         answer = f'{{"delivery": "{envelope.guid}", "new": {"true" if is_new else "false"}}}'
         return web.Response(text=answer, status=202, content_type="application/json")
 

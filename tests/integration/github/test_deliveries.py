@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ class Stores:
     async def known(self, guids: Iterable[str]) -> set[str]:
         return set(guids) & set(self.deliveries)
 
-    async def delivery(self, guid: str) -> None:
+    async def new_deliveries(self, guids: Sequence[str]) -> None:
         self.arrived.set()
 
     async def page(self, limit: int, offset: int) -> list[Project]:

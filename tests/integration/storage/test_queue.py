@@ -75,5 +75,14 @@ async def test_a_job_on_the_server_is_json(doorbell: queue.Queue):
     assert json.loads(raw)["f"] == queue.HANDLE_DELIVERY
 
 
+async def test_many_new_deliveries_are_rung_for_as_arq_would(doorbell: queue.Queue):
+    await doorbell.delivery("g0")
+    await doorbell.new_deliveries(["g1", "g2"])
+    assert await jobs(doorbell, queue.QUEUE) == [(queue.HANDLE_DELIVERY, (guid,)) for guid in ("g0", "g1", "g2")]
+    theirs, ours = [json.loads(await doorbell.redis.get(f"arq:job:delivery:{guid}:0")) for guid in ("g0", "g1")]
+    assert theirs.keys() == ours.keys()
+    assert await doorbell.redis.pttl("arq:job:delivery:g1:0") > 23 * 3600 * 1000
+
+
 async def test_ping_answers(doorbell: queue.Queue):
     await doorbell.ping()

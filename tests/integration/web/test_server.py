@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,12 +53,12 @@ class Stores:
         self.deliveries.setdefault(guid, (event, action, payload))
         return is_new
 
-    async def delivery(self, guid: str) -> None:
+    async def new_deliveries(self, guids: Sequence[str]) -> None:
         if self.redis_frozen:
             await asyncio.sleep(60)
         if self.redis_down:
             raise ConnectionError("redis is down")
-        self.rings.append(guid)
+        self.rings += guids
 
     async def ping_database(self) -> None:
         if self.database_down:
