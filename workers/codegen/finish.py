@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.checks import CheckResult, Conclusion
+from app.domain.memory import Kind
 from app.domain.ports import Step
 from app.domain.task import TaskResult, TaskStatus
 from app.github.markdown import plain
@@ -27,10 +28,15 @@ async def commit(state: State, runtime: Runtime[Context]) -> Command[Literal["__
     ctx = runtime.context
     results = results_of(state)
     sha = await _publish(ctx, state, results)
+    if state["summary"]:  # for those who work beside this; what is merged is kept when the project settles
+        changed = [change.path for change in await ctx.worktree.changes()]
+        how = await ctx.remember(Kind.pattern, f"{ctx.task.title}: {state['summary']}", sha, changed)
+        await ctx.memories.note(ctx.project.repository.full_name, how)
     await ctx.finish(
         TaskStatus.completed,
         TaskResult(commit=sha, summary=state["summary"], lessons=tuple(state["lessons"])),
         *ctx.checked(sha, results, state["attempt"]),
+        ctx.used(state),
         attempts=state["attempts_before"] + state["attempt"],
     )
     return FINISHED
@@ -53,12 +59,16 @@ async def reflect(state: State, runtime: Runtime[Context]) -> Command[Literal["g
         lessons=state["lessons"],
     )
     lessons = [*state["lessons"], lesson]
-    await ctx.save(ctx.lesson(lesson, attempt), attempts=state["attempts_before"] + attempt)
+    found = [finding.path for failure in failures for finding in failure.new_findings]
+    changed = [change.path for change in await ctx.worktree.changes()]
+    paths = [*changed, *found, *ctx.task.footprint]
+    learned = await ctx.remember(Kind.reflexion, lesson, ctx.worktree.base, paths)
+    await ctx.save(learned, attempts=state["attempts_before"] + attempt)
     if attempt >= ctx.project.settings.max_attempts:
         return Command(goto="give_up", update={"lessons": lessons})
     return Command(
         goto="generate",
-        update={"attempt": attempt + 1, "regenerations": 0, "fixes": 0, "lessons": lessons},
+        update={"attempt": attempt + 1, "regenerations": 0, "fixes": 0, "lessons": lessons, "cited": []},
     )
 
 
@@ -73,7 +83,7 @@ async def give_up(state: State, runtime: Runtime[Context]) -> Command[Literal["_
         sha = await _publish(ctx, state, results, even_if_local=True)
         facts = ctx.checked(sha, results, state["attempt"])
     result = TaskResult(commit=sha, summary=state.get("summary", ""), failure=state["report"], lessons=lessons)
-    await ctx.finish(TaskStatus.failed, result, *facts)
+    await ctx.finish(TaskStatus.failed, result, *facts, ctx.used(state))
     return FINISHED
 
 

@@ -2,17 +2,21 @@
 
 import hashlib
 from typing import Any, Literal
+from uuid import UUID
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from app.domain.memory import MARK, Question, cited, describe
 from app.domain.ports import Prompt, Step, WorkEnd
 from workers.agents.prompts import system_prompt
 from workers.agents.roster import roster
+from workers.codegen.instructions import characters
 from workers.codegen.spec import build_spec
 from workers.codegen.state import Context, State
 
 SPEC_TOKENS = 6000
+MEMORY_TOKENS = 500  # of them for what is known from earlier work
 SAME_AGAIN = "The agent made the very same change again, although it was told what is wrong with it."
 
 
@@ -20,7 +24,9 @@ async def spec(_: State, runtime: Runtime[Context]) -> Command[Literal["generate
     """Gather what the agent has to know: task, criteria, instructions, map, files."""
     ctx = runtime.context
     shown = roster()[ctx.task.assigned_agent].context
-    text = await build_spec(ctx.project, ctx.task, ctx.clone, ctx.worktree.base, (), SPEC_TOKENS, shown)
+    told = await ctx.memories.recall(_question(ctx), ctx.clone)
+    memories = [describe(number, memory) for number, memory in enumerate(told, 1)]
+    text = await build_spec(ctx.project, ctx.task, ctx.clone, ctx.worktree.base, memories, SPEC_TOKENS, shown)
     return Command(
         goto="generate",
         update={
@@ -33,8 +39,20 @@ async def spec(_: State, runtime: Runtime[Context]) -> Command[Literal["generate
             "report": "",
             "lessons": [],
             "summary": "",
+            "told": [str(memory.id) for memory in told],
+            "cited": [],
         },
     )
+
+
+def _question(ctx: Context) -> Question:
+    """Ask what is known of what the task is about."""
+    project, task = ctx.project, ctx.task
+    wanted = [*task.feedback, task.title, task.description, *(item.title for item in project.requirements)]
+    return Question(
+        project.repository.full_name, project.id, task.assigned_agent, "\n".join(wanted), task.footprint,
+        ctx.worktree.base, characters(MEMORY_TOKENS),
+    )  # fmt: skip
 
 
 async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["validate", "reflect"]]:
@@ -45,11 +63,13 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
     prompt = Prompt(system_prompt(Step.generate, ctx.task.assigned_agent), _user(state))
     result = await ctx.agent.work(call, ctx.journal, prompt, ctx.worktree, ctx.bench)
     patch = await ctx.worktree.patch()
+    named = cited(result.summary, [UUID(one) for one in state.get("told", ())])
     update: dict[str, Any] = {
         "visit": state["visit"] + 1,
         "patch": patch,
         "made": hashlib.sha256(patch).hexdigest(),
-        "summary": result.summary or state.get("summary", ""),
+        "summary": MARK.sub("", result.summary).strip() or state.get("summary", ""),
+        "cited": sorted({*state.get("cited", ()), *(str(one) for one in named)}),
     }
     if result.end is not WorkEnd.done:
         await ctx.bench.calm()

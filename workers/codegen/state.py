@@ -1,12 +1,13 @@
 """What the code-generation graph saves, and what its nodes work with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypedDict
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from app.domain.checks import CheckResult
+from app.domain.memory import Kind, Memory, Used
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import (
     Agent,
@@ -17,9 +18,10 @@ from app.domain.ports import (
     Effects,
     Fact,
     Forge,
+    Forgetful,
     Handled,
     Journal,
-    Memory,
+    Memories,
     Records,
     Step,
     Thinker,
@@ -29,6 +31,7 @@ from app.domain.ports import (
 from app.domain.project import Project
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
+from workers.codegen.cite import cite
 
 
 class State(TypedDict, total=False):
@@ -46,6 +49,8 @@ class State(TypedDict, total=False):
     patch: bytes  # everything uncommitted, against the base
     results: list[dict[str, Any]]  # of the last checkpoints that ran, in order
     attempts_before: int  # in earlier rounds of the task
+    told: list[str]  # ids of the memories in the spec, in their order there
+    cited: list[str]  # those that the agent named as of help in this attempt
 
 
 @dataclass
@@ -64,6 +69,7 @@ class Context:
     effects: Effects
     forge: Forge
     clock: Clock
+    memories: Memories = field(default_factory=Forgetful)
     push: bool = True  # whether the feature branch is pushed before it is integrated
     public_url: str | None = None
 
@@ -91,10 +97,16 @@ class Context:
         """Return the facts that these results are."""
         return [Checked(commit, result, self.task.id, attempt) for result in results]
 
-    def lesson(self, text: str, attempt: int) -> Memory:
-        """Return the fact that something was learned."""
-        source = {"task": self.task.key, "attempt": attempt, "base": self.worktree.base}
-        return Memory("reflexion", text, source, self.clock())
+    async def remember(self, kind: Kind, text: str, commit: str, paths: Sequence[str]) -> Memory:
+        """Return the fact that `text` is worth knowing later, about what is in these files at a commit."""
+        source = await cite(self.clone, commit, paths, text, project=self.project.id, task=self.task.key)
+        return Memory(kind, text, source, self.clock())
+
+    def used(self, state: State) -> Used:
+        """Return the fact of what the agent was told, and what of it helped."""
+        told = tuple(UUID(one) for one in state.get("told", ()))
+        named = tuple(UUID(one) for one in state.get("cited", ()))
+        return Used(self.task.id, self.task.round, self.task.assigned_agent, told, named, self.clock())
 
 
 def result_message(task: Task, kind: MessageType, at: datetime) -> AgentMessage:

@@ -20,7 +20,9 @@ from app.domain.ports import (
     Effects,
     Fact,
     Forge,
+    Forgetful,
     Journal,
+    Memories,
     Outcome,
     Records,
     Step,
@@ -69,6 +71,7 @@ class Context:
     thinker: Thinker
     clock: Clock
     policy: Policy
+    memories: Memories = field(default_factory=Forgetful)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     _latest: Project | None = None  # to be announced
     _announcer: asyncio.Task[None] | None = None

@@ -50,6 +50,7 @@ async def parse(_: State, runtime: Runtime[Context]) -> Command[Literal["plan", 
     base = await clone.head(info.default_branch)
     if base is None:
         return await ctx.escalate(project, EMPTY_REPOSITORY)
+    await ctx.memories.look_back(project.repository.full_name, clone, base)
     settings, problems = await _settings(clone, base)
     said = await ctx.comments_of_writers(project)
     project = await ctx.move(

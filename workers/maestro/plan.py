@@ -22,6 +22,7 @@ from workers.codegen.repository_map import repository_map
 from workers.feedback import criteria
 from workers.maestro.answers import PlanAnswer
 from workers.maestro.context import WAIT, Context, State
+from workers.maestro.remember import decisions
 
 TRIES = 3  # how often a plan that can't be carried out is sent back
 ACCOMPANYING = frozenset({Kind.tests, Kind.documentation})
@@ -166,7 +167,8 @@ async def approve(_: State, runtime: Runtime[Context]) -> Command[Literal["dispa
         )
         ctx.announce(waiting)
         return WAIT
-    await ctx.move(project, Phase.dispatch, status=ProjectStatus.building, reason=None)
+    decided = await decisions(ctx, project, tasks)
+    await ctx.move(project, Phase.dispatch, *decided, status=ProjectStatus.building, reason=None)
     return Command(goto="dispatch")
 
 

@@ -5,19 +5,19 @@ from typing import Any
 
 from langgraph.types import Command
 
-from app.domain.ports import Memory
+from app.domain.memory import Memory
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
 from workers import feedback
 from workers.maestro.context import Context
+from workers.maestro.remember import conflict
 
 MOST_ROUNDS = 3  # how often a project sends work back before a person is asked
 
 
 async def resolve(ctx: Context, project: Project, task: Task, onto: str, paths: Sequence[str]) -> Command[Any]:
     """Send back a task whose work conflicts in `paths` with what was merged before it."""
-    text = f"{task.key} conflicts in {', '.join(paths)}"
-    memory = Memory("conflict", text, {"task": task.key, "onto": onto}, ctx.clock())
+    memory = conflict(task, onto, paths, ctx.clock())
     return await send_back(ctx, project, task, onto, feedback.of_conflict(paths), memory)
 
 

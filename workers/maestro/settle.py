@@ -6,12 +6,14 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from app.domain.memory import Fate, Settled
 from app.domain.messages import AgentMessage
 from app.domain.ports import Revoked
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
 from app.github import render
 from workers.maestro.context import WAIT, Context, State
+from workers.maestro.remember import outcome
 
 
 async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
@@ -24,7 +26,11 @@ async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end_
         await ctx.forge.close_issue(project.issue_number)
     branches = {project.branch, *(task.branch for task in tasks if task.result and task.result.commit)}
     await asyncio.gather(*(ctx.forge.delete_branch(branch) for branch in sorted(branches)))
-    done = await ctx.move(project, Phase.done, status=ProjectStatus.merged, reason=None, finished_at=ctx.clock())
+    learned = await outcome(ctx, project, tasks)
+    done = await ctx.move(
+        project, Phase.done, *learned, status=ProjectStatus.merged, reason=None, finished_at=ctx.clock()
+    )
+    await ctx.memories.settle(project.repository.full_name)
     ctx.announce(done)
     return WAIT
 
@@ -41,7 +47,7 @@ async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__en
     stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
     ended = await ctx.move(
         project, Phase.done, *stopped, Revoked(tuple(task.id for task in stopped)),
-        status=ProjectStatus.escalated, finished_at=ctx.clock(),
+        Settled(Fate.escalated, (), ctx.clock()), status=ProjectStatus.escalated, finished_at=ctx.clock(),
     )  # fmt: skip
     ctx.announce(ended)
     return WAIT

@@ -1,5 +1,6 @@
 """What the core asks of the outside world: one small protocol for each kind of thing."""
 
+from app.domain.memory import Memory
 from app.domain.ports.checkpoints import Checkers, Execution, Workbench
 from app.domain.ports.clock import Clock
 from app.domain.ports.git import Change, Clone, Clones, Worktree
@@ -16,6 +17,7 @@ from app.domain.ports.github import (
     RepositoryInfo,
     Review,
 )
+from app.domain.ports.memory import Forgetful, Memories
 from app.domain.ports.models import (
     Agent,
     Call,
@@ -34,7 +36,6 @@ from app.domain.ports.records import (
     Effects,
     Fact,
     Handled,
-    Memory,
     ModelCall,
     Outcome,
     Postponed,
@@ -60,9 +61,11 @@ __all__ = [
     "Fact",
     "Forge",
     "Forges",
+    "Forgetful",
     "Handled",
     "Issue",
     "Journal",
+    "Memories",
     "Memory",
     "Merge",
     "MergeOutcome",

@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from app.domain.checks import CheckResult
+from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage
 from app.domain.project import Project
 from app.domain.recovery import AgentError
@@ -21,16 +21,6 @@ class Checked:
     result: CheckResult
     task_id: UUID | None  # None: the combination
     attempt: int
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Something worth knowing later, with where it comes from."""
-
-    kind: str  # decision, pattern, reflexion, conflict
-    content: str
-    source: dict[str, Any]
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -56,7 +46,7 @@ class Revoked:
     tasks: tuple[UUID, ...]
 
 
-Fact = Project | Task | AgentMessage | AgentError | Checked | Memory | Handled | Postponed | Revoked
+Fact = Project | Task | AgentMessage | AgentError | Checked | Memory | Used | Settled | Handled | Postponed | Revoked
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
--- Results: what the checkpoints said, what went wrong, what was learned.
+-- Results: what the checkpoints said, what went wrong.
 
 -- name: save_check
 -- One checkpoint's word on one commit.
@@ -19,9 +19,3 @@ FROM test_results WHERE project_id = $1 AND commit_sha = $2
 -- One error.
 INSERT INTO agent_errors (id, project_id, task_id, agent, error_type, message, stack_trace, timestamp, retry_count, max_retries)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-
--- name: remember
--- Keep something for later attempts and projects.
-INSERT INTO working_memory (id, project_id, repository, kind, content, source, created_at, expires_at)
-SELECT $1, id, repository, $3, $4, $5, $6::timestamptz, $6::timestamptz + interval '30 days' FROM projects WHERE id = $2
-ON CONFLICT (id) DO NOTHING

@@ -1,6 +1,7 @@
 """What the holder of a lease writes is written wholly or not at all, and read back as it was."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -8,8 +9,9 @@ import asyncpg
 import pytest
 
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
+from app.domain.memory import Kind, Memory, Source
 from app.domain.messages import AgentMessage
-from app.domain.ports import Checked, Memory
+from app.domain.ports import Checked
 from app.domain.recovery import AgentError, ErrorType
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
@@ -20,6 +22,7 @@ from app.storage.pool import Lease, Pool, connect
 from app.storage.records import LeasedRecords
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PROJECT = UUID(int=7)
 HOSTILE = "a\0b \ud800 \\u0000 \\\0 ü 🦉"
 TAMED = "a\ufffdb \ufffd \\u0000 \\\ufffd ü 🦉"
 
@@ -106,11 +109,12 @@ async def test_a_checkpoint_that_ran_again_on_a_commit_replaces_its_word(records
 
 
 async def test_a_memory_is_kept_once(pool: Pool, records: LeasedRecords):
-    memory = Memory("pattern", "Look first", {"task": "t1"}, NOW)
+    memory = Memory(Kind.pattern, "Look first", Source("a.py", "c0", PROJECT, "t1"), NOW)
     await records.write(memory, memory)
-    await records.write(memory)
+    await records.write(memory, replace(memory, content="look  FIRST"))
     rows = await pool.fetch("SELECT repository, content, source FROM working_memory")
-    assert [tuple(row) for row in rows] == [("o/r", "Look first", {"task": "t1"})]
+    source = {"file": "a.py", "commit": "c0", "project": str(PROJECT), "task": "t1"}
+    assert [tuple(row) for row in rows] == [("o/r", "Look first", source)]
 
 
 async def test_characters_that_the_store_refuses_are_replaced_wherever_they_stand(
@@ -126,14 +130,15 @@ async def test_characters_that_the_store_refuses_are_replaced_wherever_they_stan
         }
     )
     error = AgentError(task.id, AgentRole.backend, ErrorType.tests, HOSTILE, HOSTILE, NOW, 0, 1)
-    memory = Memory("pattern", HOSTILE, {HOSTILE: HOSTILE}, NOW)
+    memory = Memory(Kind.pattern, HOSTILE, Source(HOSTILE, HOSTILE, PROJECT, HOSTILE, HOSTILE), NOW)
     await records.write(project, wild, error, memory, check(title=HOSTILE, log=HOSTILE))
     read, (found,) = await records.project(), await records.tasks()
     assert (read.title, read.notes) == (TAMED, (TAMED,))
     assert (found.title, found.footprint, found.feedback) == (TAMED, (TAMED,), (TAMED,))
     assert found.result == TaskResult(summary=TAMED)
     assert [result.log for result in await records.checks("c" * 40)] == [TAMED]
-    assert await pool.fetchval("SELECT source FROM working_memory") == {TAMED: TAMED}
+    source = await pool.fetchval("SELECT source FROM working_memory")
+    assert source == {**dict.fromkeys(("file", "commit", "task", "symbol"), TAMED), "project": str(PROJECT)}
     assert await pool.fetchval("SELECT stack_trace FROM agent_errors") == TAMED
 
 
@@ -144,5 +149,5 @@ async def test_writing_needs_one_connection(
     async with leases.hold(project_id) as lease:
         assert lease is not None
         records = LeasedRecords(narrow, lease, project_id, rings)
-        await asyncio.wait_for(records.write(Memory("pattern", "x", {}, NOW), check()), 5)
+        await asyncio.wait_for(records.write(Memory(Kind.pattern, "x", Source("a.py", "c0", PROJECT), NOW), check()), 5)
     await narrow.close()
