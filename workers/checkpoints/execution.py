@@ -1,6 +1,7 @@
 """Runs checkers and tests in the sandbox, with the repository's environment around them."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import stat
@@ -22,6 +23,7 @@ class Executor:
         """Keep reports and the like under `scratch` while they are needed."""
         self._sandbox = sandbox
         self._scratch = scratch
+        self._cleared = False
         self._heavy = asyncio.Semaphore(max(1, os.cpu_count() or 1))
 
     async def run(
@@ -58,12 +60,15 @@ class Executor:
     @asynccontextmanager
     async def scratch(self) -> AsyncIterator[Path]:
         """Lend an empty directory that a command may write to."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        path = Path(mkdtemp(dir=self._scratch))
+        if not self._cleared:
+            self._cleared = True
+            await asyncio.to_thread(_clear, self._scratch)
+        path, lock = await asyncio.to_thread(_lend, self._scratch)
         try:
             yield path
         finally:
             await asyncio.to_thread(shutil.rmtree, path, True)
+            os.close(lock)
 
     @asynccontextmanager
     async def cache(self, name: str, *, keep: bool) -> AsyncIterator[Path]:
@@ -77,6 +82,39 @@ class Executor:
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 with suppress(OSError):  # somebody else was first
                     path.rename(kept)
+
+
+def _lend(home: Path) -> tuple[Path, int]:
+    """Make a directory, and hold a lock on it that tells others that its owner lives."""
+    home.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = Path(mkdtemp(dir=home))
+        if (lock := _hold(path)) is None:
+            continue  # somebody is clearing up, and took it for one of those
+        if path.is_dir():
+            return path, lock
+        os.close(lock)
+
+
+def _clear(home: Path) -> None:
+    """Remove what processes that are gone left behind."""
+    for path in home.glob("*"):
+        if (lock := _hold(path)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+
+
+def _hold(path: Path) -> int | None:
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def _visible(tool: Path, environment: Environment) -> bool:
