@@ -5,6 +5,7 @@ import asyncio
 import sys
 import time
 from collections import defaultdict
+from pathlib import Path
 
 from tests.crash.campaign import Choice, a_world, faults, try_all
 from tests.crash.guard import How
@@ -25,7 +26,8 @@ async def main(options: argparse.Namespace) -> int:
             world.slots.put_nowait(slot)
             tell("undisturbed", calm)
             wanted = faults(calm.crossings, choice)
-            outcomes = await try_all(world, scenario, wanted, calm, lambda one: tell(str(one.fault), one))
+            print(f"{scenario}: {len(wanted)} faults to try", flush=True)
+            outcomes = await try_all(world, scenario, wanted, calm, lambda one: tell(str(one.fault), one), options.logs)
             print_table(scenario, outcomes)
             failed += sum(bool(one.problems) for one in [calm, *outcomes])
             runs += 1 + len(outcomes)
@@ -63,5 +65,6 @@ if __name__ == "__main__":
     parser.add_argument("--fault", action="append", choices=list(How))
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS))
     parser.add_argument("--every", action="store_true", help="every crossing of a point, not the first and the last")
+    parser.add_argument("--logs", type=Path, help="where to keep the logs of runs that failed")
     parser.add_argument("--slots", type=int, default=2, help="how many runs at a time")
     sys.exit(asyncio.run(main(parser.parse_args())))

@@ -1,17 +1,18 @@
 """Many runs: an undisturbed one, then one for each point and fault, each compared with the first."""
 
 import asyncio
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tests.crash.guard import Crossing, Fault, How
 from tests.crash.run import Outcome, play
-from tests.crash.world import World, surroundings
+from tests.crash.world import Slot, World, surroundings
 
 POINTS = Path(__file__).with_name("points.txt")
 
@@ -50,17 +51,30 @@ def faults(crossings: Iterable[Crossing], choice: Choice) -> list[Fault]:
 
 
 async def try_all(
-    world: World, scenario: str, wanted: Sequence[Fault], calm: Outcome, tell: Callable[[Outcome], None]
+    world: World,
+    scenario: str,
+    wanted: Sequence[Fault],
+    calm: Outcome,
+    tell: Callable[[Outcome], None],
+    logs: Path | None = None,
 ) -> list[Outcome]:
-    """Try each fault in a run of its own, as many at a time as there are slots, and compare it with a calm run."""
+    """Try each fault in a run of its own, as many at a time as there are slots, and compare it with a calm run.
+
+    Whatever a run with a problem wrote down is kept under `logs`.
+    """
 
     async def one(fault: Fault) -> Outcome:
         slot = await world.slots.get()
         try:
             outcome = await play(slot, scenario, fault)
+            while not outcome.fired and fault.nth > 1:  # two runs needn't cross a point equally often
+                fault = replace(fault, nth=fault.nth // 2)
+                outcome = await play(slot, scenario, fault)
+            compare(calm, outcome)
+            if outcome.problems and logs:
+                _keep_logs(slot, logs / str(fault).replace("/", "_"))
         finally:
             world.slots.put_nowait(slot)
-        compare(calm, outcome)
         tell(outcome)
         return outcome
 
@@ -71,3 +85,9 @@ def compare(calm: Outcome, outcome: Outcome) -> None:
     """Add to the problems of a run what others see of it that they don't see of a calm run."""
     if calm.seen and outcome.seen:
         outcome.problems += calm.seen.differences(outcome.seen)
+
+
+def _keep_logs(slot: Slot, place: Path) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    for file in (*slot.home.glob("*.log"), slot.crossings):
+        shutil.copy(file, place)

@@ -123,6 +123,8 @@ class Child:
         try:
             await asyncio.wait_for(self.ended.wait(), seconds)
         except TimeoutError:
+            self.send(signal.SIGUSR1)  # its log says then where it stands
+            await asyncio.sleep(0.3)
             self.send(signal.SIGKILL)
             await self.ended.wait()
             return None

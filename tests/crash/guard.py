@@ -47,6 +47,9 @@ class Fault:
         """Return the line by which the list of points knows it."""
         return f"{self.role} {self.kind} {self.what}"
 
+    def __str__(self) -> str:
+        return f"{self.point} #{self.nth} {self.how}"
+
 
 def _unanswered() -> Exception:
     return openai.APIConnectionError(request=httpx.Request("POST", "http://model.test"))

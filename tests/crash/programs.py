@@ -1,5 +1,8 @@
 """The programs that are forked: the real server, the real worker and the hub, with everything imported beforehand."""
 
+import asyncio
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +14,7 @@ from app.settings import read_settings
 from app.web.main import serve
 from tests.crash.guard import Fault, How, Striking
 from tests.crash.plants import PLANTS
+from workers.checkpoints import locks
 from workers.main import work
 from workers.tempo import Tempo
 
@@ -19,14 +23,22 @@ for late in ("workers.agents.loop", "langchain_openai", "langchain.chat_models",
 
 # A second here is what ten are in production; a beat, two.
 TEMPO = Tempo(reconcile=0.1, overdue=0.3, recover=0.5, drain=5.0, lease=1.0, beat=0.2)
+locks.FROZEN = 1.0
 
 
 def _guard(command: dict[str, Any]) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell_tasks)
     fault = command.get("fault")
     struck = Fault(**{**fault, "how": How(fault["how"])}) if fault else None
     edges.guard = Striking(command["role"], Path(command["crossings"]), struck)
     if command.get("plant"):
         PLANTS[command["plant"]].plant()
+
+
+def _tell_tasks() -> None:
+    """Write where every task stands, for a process that doesn't end."""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
 
 
 async def web(command: dict[str, Any]) -> None:

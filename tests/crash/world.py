@@ -17,8 +17,9 @@ from aiohttp import web
 
 from app.storage import migrate
 from tests.crash.forks import Child, Forks, forking
+from tests.crash.invariants import TimedDouble
 from tests.crash.scenarios import SCENARIOS
-from tests.e2e.team import MODEL, Asked, ModelDouble, make_repository
+from tests.e2e.team import MODEL, make_repository
 from workers.local.process import plain_environment
 from workers.local.servers import EmbeddedPostgres, EmbeddedValkey
 from workers.saver import prepare_saver
@@ -54,7 +55,7 @@ class Slot:
     number: int
     world: World
     home: Path
-    model: ModelDouble
+    model: TimedDouble
     hub_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
 
@@ -74,6 +75,10 @@ class Slot:
     @property
     def hub_data(self) -> Path:
         return self.home / "hub"
+
+    @property
+    def hub_database(self) -> Path:
+        return self.hub_data / "hub.sqlite3"
 
     @property
     def crossings(self) -> Path:
@@ -101,7 +106,7 @@ class Slot:
             await admin.close()
         async with redis.asyncio.Redis.from_url(self.redis) as client:
             await client.flushdb()
-        self.model.asked = []
+        self.model.forget()
         self.model.answers = dict(SCENARIOS[scenario].answers)
 
     async def start_hub(self) -> Child:
@@ -226,8 +231,8 @@ async def _make_hub(world: World, name: str, repository: Path) -> None:
 
 
 @asynccontextmanager
-async def _model() -> AsyncIterator[ModelDouble]:
-    model = ModelDouble()
+async def _model() -> AsyncIterator[TimedDouble]:
+    model = TimedDouble()
     app = web.Application(client_max_size=2**26)
     app.router.add_post("/v1/chat/completions", model.complete)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
