@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+
+from hub.faults.board import Board
+from hub.faults.switches import read_line
 
 if TYPE_CHECKING:
     from conftest import Client, World
@@ -175,3 +179,19 @@ async def test_a_mistake_on_the_command_line_is_one_sentence(tmp_path: Path) -> 
     _, text = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 2
     assert "There is no fault 'slwo'. Did you mean 'slow'?" in text.decode()
+
+
+async def test_the_documented_commands_work(world: World) -> None:
+    """What docs/hub.md says to type is sent as curl sends it: any content type will do."""
+    text = (ROOT / "docs" / "hub.md").read_text()
+    commands = re.findall(r"^\$ curl(?: -X (\w+))? \$HUB(\S+)(?: -d '(.*?)')?", text, re.MULTILINE)
+    assert len(commands) >= 6
+    for method, path, body in commands:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        sent = world.session.request(method or "GET", world.url + path, data=body, headers=headers)
+        async with sent as response:
+            assert response.status == 200, await response.text()
+            assert set(json.loads(body or "{}")) <= set((await response.json())["on"])
+    line = re.search(r"aurora hub --faults '(.*?)'", text)
+    assert line
+    assert Board(read_line(line[1])).on
