@@ -63,3 +63,34 @@ STUCK_TASKS = Gauge(
     "Projects and tasks that a worker holds without writing anything, or whose message waits for very long.",
     registry=REGISTRY,
 )
+MEMORY_HITS = Counter(
+    "aurora_memory_hits_total",
+    "Memories that an agent was told, by the tier that had them: short_term, working, long_term.",
+    ["tier"],
+    registry=REGISTRY,
+)
+MEMORY_MISSES = Counter(
+    "aurora_memory_misses_total",
+    "Questions to a tier of memory that had nothing of help.",
+    ["tier"],
+    registry=REGISTRY,
+)
+MEMORY_ERRORS = Counter(
+    "aurora_memory_errors_total",
+    "Failures of a tier of memory, after each of which it is left alone for a minute.",
+    ["tier"],
+    registry=REGISTRY,
+)
+MEMORY_SECONDS = Histogram(
+    "aurora_memory_seconds",
+    "Time of one operation on a tier of memory.",
+    ["tier", "operation"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0),
+    registry=REGISTRY,
+)
+MEMORY_UP = Gauge(
+    "aurora_memory_up",
+    "Whether a tier of memory answered when it was last asked.",
+    ["tier"],
+    registry=REGISTRY,
+)

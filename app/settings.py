@@ -100,7 +100,10 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     """The queue's Redis: `redis://HOST:6379/0`. `demo`, `run` and `local` start their own without it."""
     memory_redis_url: SecretStr | None = None
-    """Set aside for short-term memory; nothing reads it yet."""
+    """Redis for short-term memory; without it, a small part of the queue's."""
+    embedder: Annotated[str, Field(pattern=r"^(minilm|hashing|[a-z_]+:.+)$")] = "minilm"
+    """What tells the meaning of memories: `minilm` (packaged), `hashing` (finds words, not meanings), or an embedder
+    of LangChain as `provider:model`, such as `openai:text-embedding-3-small`."""
     data_dir: Path = Path(".aurora")
     """Where a process keeps mirrors, worktrees and environments."""
 

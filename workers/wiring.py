@@ -16,7 +16,7 @@ import aiohttp
 from redis.exceptions import RedisError
 
 from app.domain.messages import AgentMessage
-from app.domain.ports import Clock, Forges, Records
+from app.domain.ports import Clock, Forges, Memories, Records
 from app.domain.project import Project
 from app.domain.roles import Tier
 from app.domain.task import Task
@@ -31,6 +31,7 @@ from app.storage.deliveries import Inbox
 from app.storage.effects import LeasedEffects
 from app.storage.journal import LeasedJournal
 from app.storage.leases import Leases
+from app.storage.memory import WorkingMemory
 from app.storage.messages import Mailbox
 from app.storage.pace import SharedTurns
 from app.storage.pool import Lease, Pool, connect
@@ -48,6 +49,11 @@ from workers.llm.thinker import StructuredThinker
 from workers.maestro.context import Context as MaestroContext
 from workers.maestro.context import Policy
 from workers.maestro.dispatch import bring_base
+from workers.memory.coordinator import Coordinator
+from workers.memory.long_term import LongTerm
+from workers.memory.meaning import Meaning
+from workers.memory.short_term import OWN_BYTES, SHARED_BYTES, ShortTerm
+from workers.memory.working import Working
 from workers.sandbox.detect import detect
 from workers.saver import open_saver
 from workers.tempo import TEMPO, Tempo
@@ -88,10 +94,11 @@ class Bench:
     graph: codegen.Graph
     policy: Policy
     clock: Clock
+    memories: Memories
 
     def records(self, lease: Lease, project_id: UUID) -> Records:
         """Return the rows of a project, writable under the lease."""
-        return LeasedRecords(self.pool, lease, project_id, self.ring)
+        return LeasedRecords(self.pool, lease, project_id, self.ring, self.memories)
 
     async def ring(self, message: AgentMessage) -> None:
         """Announce a message; what is written is safe, and the reconciler announces what this could not."""
@@ -113,6 +120,7 @@ class Bench:
             thinker=self.thinker,
             clock=self.clock,
             policy=self.policy,
+            memories=self.memories,
         )
 
     async def build(self, lease: Lease, records: Records, project: Project, task: Task) -> None:
@@ -135,6 +143,7 @@ class Bench:
                 effects=LeasedEffects(self.pool, lease, project.id),
                 forge=self.forges.of(project.repository),
                 clock=self.clock,
+                memories=self.memories,
                 push=self.policy.push_task_branches or task.branch == project.branch,
                 public_url=self.policy.public_url,
             )
@@ -158,6 +167,16 @@ def models_of(settings: Settings) -> Models:
     }
     tiers = {tier: name for tier, name in named.items() if name}
     return Models(settings.model or "", tiers, settings.model_prices, settings.model_protocol)
+
+
+def memories_of(settings: Settings, pool: Pool) -> Coordinator:
+    """Return the memory of all three tiers; nothing is connected or loaded yet."""
+    own = settings.memory_redis_url
+    short = ShortTerm(own.get_secret_value(), OWN_BYTES) if own else ShortTerm(settings.redis(), SHARED_BYTES)
+    meaning = Meaning(settings.embedder)
+    working = Working(WorkingMemory(pool), meaning)
+    long = LongTerm(settings.database(), pool, settings.data_dir / "mem0", meaning.embedder)
+    return Coordinator(short, working, long, meaning, utc_now)
 
 
 async def load_ahead(models: Models) -> None:
@@ -211,7 +230,11 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             web_url=settings.github_web_url,
         )
         agents = Agents(models, ledger)
-        bench = Bench(pool, queue, forges, clones, checkers, agents, thinker, codegen.build(saver), policy, utc_now)
+        memories = memories_of(settings, pool)
+        stack.push_async_callback(memories.close)
+        bench = Bench(
+            pool, queue, forges, clones, checkers, agents, thinker, codegen.build(saver), policy, utc_now, memories
+        )
         inbox, mailbox = Inbox(pool), Mailbox(pool)
         leases = Leases(pool, f"{socket.gethostname()}:{os.getpid()}", tempo.lease, tempo.beat, tempo.stuck)
         rules = Rules(

@@ -2,16 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from typing import assert_never
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 from app.domain.checks import Checkpoint, CheckResult
+from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Checked, Fact, Handled, Memory, Postponed, Revoked
+from app.domain.ports import Checked, Fact, Handled, Memories, Postponed, Revoked
 from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.task import Task
-from app.storage import rows
-from app.storage.pool import Connection, Lease, Pool, fenced, sql, storable
+from app.storage import memory, rows
+from app.storage.pool import Connection, Lease, Pool, fenced, sql
 from app.storage.usage import forfeit_abandoned
 
 Ring = Callable[[AgentMessage], Awaitable[None]]
@@ -27,9 +28,12 @@ def subject_of(message: AgentMessage) -> UUID:
 class LeasedRecords:
     """Implements `Records` for the holder of a lease on the project or on one of its tasks."""
 
-    def __init__(self, pool: Pool, lease: Lease, project_id: UUID, ring: Ring) -> None:
-        """Say whose rows these are, and how a message is announced."""
+    def __init__(
+        self, pool: Pool, lease: Lease, project_id: UUID, ring: Ring, memories: Memories | None = None
+    ) -> None:
+        """Say whose rows these are, how a message is announced, and who else is told what is remembered."""
         self._pool, self._lease, self._project_id, self._ring = pool, lease, project_id, ring
+        self._memories, self._repository = memories, ""
 
     async def project(self) -> Project:
         """Return the project as it is now."""
@@ -57,6 +61,8 @@ class LeasedRecords:
         for fact in facts:
             if isinstance(fact, AgentMessage):
                 await self._ring(fact)
+            elif isinstance(fact, Memory) and self._memories:
+                await self._memories.note(self._repository, fact, kept=True)
 
     async def _write(self, connection: Connection, fact: Fact) -> None:
         match fact:
@@ -72,6 +78,10 @@ class LeasedRecords:
                 await self._write_check(connection, fact)
             case Memory():
                 await self._write_memory(connection, fact)
+            case Used():
+                await memory.use(connection, self._project_id, fact)
+            case Settled():
+                await memory.settle(connection, self._project_id, fact)
             case Handled():
                 await connection.execute(sql("messages.handled"), fact.messages)
             case Postponed():
@@ -98,11 +108,9 @@ class LeasedRecords:
             result.log, result.started_at, result.completed_at,
         )  # fmt: skip
 
-    async def _write_memory(self, connection: Connection, memory: Memory) -> None:
-        identity = uuid5(self._project_id, storable(f"{memory.kind}:{memory.content}"))
-        await connection.execute(
-            sql("results.remember"), identity, self._project_id, memory.kind, memory.content, memory.source, memory.at
-        )  # fmt: skip
+    async def _write_memory(self, connection: Connection, fact: Memory) -> None:
+        self._repository = await connection.fetchval(sql("memory.repository"), self._project_id)
+        await memory.keep(connection, self._repository, fact)
 
 
 async def send(connection: Connection, message: AgentMessage, delay: float = 0.0) -> None:
