@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from app.domain.project import Project
 from app.errors import ConfigurationError
-from app.storage.pool import connect
+from app.storage.pool import STORE_AWAY, connect
 from app.storage.projects import ProjectReader
 from workers.local.report import Report, delivered, report, settled
 from workers.local.show import Show
@@ -86,12 +87,13 @@ async def follow(stack: Stack, repository: str, title: str, body: str, show: Sho
         issue = await stack.person.open_issue(repository, title, body, [TRIGGER])
         show.event("issue", f"issue #{issue['number']}  {issue['html_url']}")
         while True:
-            project = await reader.of_issue(repository, issue["number"])
-            if project is not None:
-                tasks = await reader.tasks(project.id)
-                show.look(project, tasks)
-                if settled(project):
-                    break
+            with suppress(*STORE_AWAY):  # it is started again, and the work goes on
+                project = await reader.of_issue(repository, issue["number"])
+                if project is not None:
+                    tasks = await reader.tasks(project.id)
+                    show.look(project, tasks)
+                    if settled(project):
+                        break
             await asyncio.sleep(LOOK)
         commits = [task.result.commit for task in tasks if task.result and task.result.commit]
         checks = await _checks(stack, repository, project, commits)

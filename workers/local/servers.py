@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib.util
+import logging
+import math
 import os
 import secrets
 import shutil
@@ -21,8 +23,12 @@ from app.errors import ConfigurationError
 from workers.local.process import bound, ended, last_words, plain_environment, run, start, stop
 from workers.workspace.locks import try_lock
 
+log = logging.getLogger(__name__)
+
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
+LOOK = 0.1  # seconds between looks at a server that runs
+PAUSE = 1.0  # seconds before one that didn't start again is started once more
 _LONGEST_SOCKET_DIRECTORY = 80  # characters; a socket's whole path may have 107
 _UNPRIVILEGED = 65_534  # nobody, for machines that refuse user namespaces to root
 _MAP_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
@@ -39,6 +45,7 @@ class _Server:
         self.log = self.data_dir / f"{self.name.lower()}.log"
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
+        self._socket_home: Path | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -70,6 +77,25 @@ class _Server:
         process, self._process = self._process, None
         if process is not None:
             await stop(process, self.ask, STOP_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server that runs; 0 when none does."""
+        return self._process.pid if self._process else 0
+
+    async def keep(self) -> None:
+        """Start the server again whenever it ends by itself, at the same address; for ever."""
+        while True:
+            if (process := self._process) is not None:
+                await ended(process, math.inf, every=LOOK)
+                if process is not self._process:
+                    continue  # somebody stopped it
+                log.warning("%s ended with status %d; it is started again", self.name, process.returncode)
+            try:
+                await self.start()
+            except ConfigurationError as error:
+                log.error("%s", error)
+                await asyncio.sleep(PAUSE)
 
     async def _own(self) -> int:
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
@@ -109,6 +135,14 @@ class _Server:
 
     def _socket_directory(self) -> Path:
         """Make an empty directory for the socket, elsewhere when the data's path doesn't suit addresses."""
+        if self._socket_home is not None:  # started again: whoever knows the address goes on using it
+            for left in self._socket_home.iterdir():
+                left.unlink()
+            return self._socket_home
+        self._socket_home = self._make_socket_directory()
+        return self._socket_home
+
+    def _make_socket_directory(self) -> Path:
         link = self.data_dir / "run"
         if link.is_symlink():
             shutil.rmtree(link.readlink(), ignore_errors=True)
@@ -160,7 +194,8 @@ class EmbeddedPostgres(_Server):
             "log_checkpoints": "off",
         }
         if not self._durable:
-            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            # What was committed is handed to the kernel all the same, and outlives a killed server.
+            options |= {"fsync": "off", "full_page_writes": "off"}
         settings = (part for item in options.items() for part in ("-c", "=".join(item)))
         return [*self._wrapper, str(self._programs / "postgres"), "-D", str(self._cluster), *settings]
 

@@ -71,6 +71,8 @@ class Stack:
         self._environment: dict[str, str] = {}
         self._closing = AsyncExitStack()
         self._workers = 0
+        self.stores: dict[str, EmbeddedPostgres | EmbeddedValkey] = {}  # the embedded ones, by their names
+        self._keeping: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -115,7 +117,7 @@ class Stack:
         self.hub_url, self.web_url = f"http://{HOST}:{hub_port}", f"http://{HOST}:{web_port}"
         postgres = EmbeddedPostgres(self.data_dir / "postgres", durable=self.options.durable)
         valkey = EmbeddedValkey(self.data_dir / "valkey", durable=self.options.durable)
-        for stop in (postgres.stop, valkey.stop, self.programs.stop):
+        for stop in (postgres.stop, valkey.stop, self._stop_keeping, self.programs.stop):
             self._closing.push_async_callback(stop)
         database, queue, _ = await _all(
             self._store("AURORA_DATABASE_URL", postgres),
@@ -153,9 +155,18 @@ class Stack:
 
     async def _store(self, name: str, server: EmbeddedPostgres | EmbeddedValkey) -> str:
         """Return the address of the store that a setting names, or else of an embedded one, started."""
-        if not (given := self._given.get(name)):
-            await server.start()
-        return given or server.url
+        if given := self._given.get(name):
+            return given
+        await server.start()
+        self.stores[server.name] = server
+        if self.options.restart:
+            self._keeping.append(asyncio.create_task(server.keep(), name=f"keep {server.name}"))
+        return server.url
+
+    async def _stop_keeping(self) -> None:
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
 
     def _hub(self, port: int) -> Program:
         argv = [*PYTHON, "hub", "--port", str(port), "--data", str(self.data_dir / "hub")]
