@@ -298,9 +298,16 @@ class FakeForge:
         return self.issues[number]
 
     async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue:
+        self._asked("open_issue")
         number = max([*self.issues, *self.pulls, 0]) + 1
         self.issues[number] = Issue(number, title, body, APP_LOGIN, "open", tuple(labels), by_this_app=True)
+        self._answered("open_issue")
         return self.issues[number]
+
+    async def find_issue(self, marker: str, label: str, since: datetime) -> Issue | None:
+        self._asked("find_issue")
+        own = (one for one in self.issues.values() if one.by_this_app and label in one.labels)
+        return next((one for one in own if one.body.startswith(marker)), None)
 
     async def comments(self, number: int) -> list[Comment]:
         self._asked("comments")
@@ -438,6 +445,9 @@ class FakeForges:
 
     def of(self, repository: Repository) -> FakeForge:
         return self.forge
+
+    async def find(self, full_name: str) -> Repository:
+        return Repository(full_name=full_name, installation_id=5)
 
 
 # --- models and agents

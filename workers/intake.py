@@ -17,7 +17,9 @@ from app.storage import projects
 from app.storage.deliveries import Delivery, Inbox
 from app.storage.pool import Connection
 from app.storage.records import send
+from app.storage.requests import Repeated, adopt
 from app.web import events
+from workers.requests import requested
 
 log = logging.getLogger(__name__)
 
@@ -108,9 +110,14 @@ class Intake:
             latest = await projects.latest_of_issue(connection, intent.repository.full_name, issue.number)
             if latest and latest.finished_at and latest.finished_at > _labelled_at(delivery) + GITHUB_CLOCK:
                 return None  # this label started the run that has ended since
+            asked = requested(issue)
+            try:
+                claim = await adopt(connection, asked, intent.repository.full_name, issue.number) if asked else None
+            except Repeated:
+                return None
             started = await projects.start(
-                connection, uuid5(NAMESPACE, delivery.guid), intent.repository, issue.number,
-                title=issue.title, requested_by=intent.sender,
+                connection, claim.id if claim else uuid5(NAMESPACE, delivery.guid), intent.repository, issue.number,
+                title=issue.title, requested_by=(claim and claim.requested_by) or intent.sender,
                 budget_usd=self._rules.budget_usd, at=delivery.received_at,
             )  # fmt: skip
             if started is None:

@@ -20,6 +20,7 @@ from workers.ending import Ending
 from workers.outage import AWAY, Outage
 from workers.reconcile import reconcile, ring_for
 from workers.recovery import recover
+from workers.requests import open_requested
 from workers.taking import Taker
 from workers.tempo import TEMPO, Tempo
 from workers.wiring import Worker, open_worker
@@ -82,7 +83,13 @@ async def _work(
             Taker(worker, names.QUEUE, [_once(handle_delivery), _once(advance)], QUICK_JOBS),
             Taker(worker, names.TASK_QUEUE, [_once(run_task)], settings.task_slots),
         )
-        rounds = (*(taker.take() for taker in takers), reconcile(worker, tempo), recover(worker, tempo), _watch_loop())
+        rounds = (
+            *(taker.take() for taker in takers),
+            reconcile(worker, tempo),
+            recover(worker, tempo),
+            open_requested(worker.opener),
+            _watch_loop(),
+        )
         running = [asyncio.create_task(one) for one in rounds]
         opened.set()
         if ready_file:

@@ -36,6 +36,7 @@ from app.storage.messages import Mailbox
 from app.storage.pace import SharedTurns
 from app.storage.pool import Lease, Pool, connect
 from app.storage.records import LeasedRecords, subject_of
+from app.storage.requests import Requests
 from app.web.events import Reading
 from workers.agents.crew import Agents
 from workers.checkpoints.suite import Checkers
@@ -54,6 +55,7 @@ from workers.memory.long_term import LongTerm
 from workers.memory.meaning import Meaning
 from workers.memory.short_term import OWN_BYTES, SHARED_BYTES, ShortTerm
 from workers.memory.working import Working
+from workers.requests import Opener
 from workers.sandbox.detect import detect
 from workers.saver import open_saver
 from workers.tempo import TEMPO, Tempo
@@ -78,6 +80,7 @@ class Worker:
     mailbox: Mailbox
     queue: Queue
     app: GitHubClient  # speaks as the app itself
+    opener: Opener
 
 
 @dataclass(frozen=True)
@@ -245,5 +248,6 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
         )
         jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
         intake = Intake(inbox, forges, forges.identity, bench.ring, utc_now, rules)
+        opener = Opener(Requests(pool), leases, forges, settings.trigger_label, random.random)
         await load_ahead(models)
-        yield Worker(jobs, intake, inbox, mailbox, queue, forges.app)
+        yield Worker(jobs, intake, inbox, mailbox, queue, forges.app, opener)

@@ -53,6 +53,14 @@ class GitHubForge(RepositoryRest):
         content = {"title": title[:TITLE_LIMIT], "body": fit(body, COMMENT_LIMIT), "labels": list(labels)}
         return reading.issue(await self._post("/issues", content), await self._shared.identity())
 
+    async def find_issue(self, marker: str, label: str, since: datetime) -> Issue | None:
+        """Return the app's own issue whose text begins with `marker`, of those touched `since` then."""
+        path = "/issues?state=all&sort=created&direction=desc&per_page=100{&labels,since}"
+        found = await self._list(path, labels=label, since=since.isoformat(timespec="seconds").replace("+00:00", "Z"))
+        app = await self._shared.identity()
+        issues = (reading.issue(data, app) for data in found)
+        return next((one for one in issues if one.by_this_app and one.body.startswith(marker)), None)
+
     async def comments(self, number: int) -> list[Comment]:
         """Return the comments on an issue or pull request, oldest first."""
         found = await self._patiently(lambda: self._list("/issues/{number}/comments?per_page=100", number=number))

@@ -7,7 +7,7 @@ from app import queue
 from app.settings import Settings
 from app.storage.deliveries import Inbox, open_door
 from app.storage.pool import connect
-from app.storage.projects import ProjectReader
+from app.web.portal import open_portal
 from app.web.server import create_app
 from app.web.server import serve as serve_app
 
@@ -24,10 +24,9 @@ async def serve(settings: Settings) -> None:
         app = create_app(
             inbox=Inbox(door),
             doorbell=bell,
-            projects=ProjectReader(pool),
             checks={"postgresql": lambda: pool.fetchval("SELECT 1"), "redis": bell.ping},
             webhook_secret=settings.webhook_secret(),
-            api_token=settings.api_token.get_secret_value() if settings.api_token else None,
+            portal=open_portal(pool, settings),
         )
         await serve_app(app, settings.host, settings.port, stop)
     finally:

@@ -1,98 +1,204 @@
-"""`GET /projects` and `GET /projects/{id}`: what the tables say, as JSON, for whoever has the token."""
+"""`/projects` for programs: ask for one, list them, read everything about one."""
 
-import hmac
-from collections.abc import Mapping
-from typing import Any, Protocol
-from uuid import UUID
+import base64
+import binascii
+import json
+import re
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Protocol
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
 
 from aiohttp import web
+from pydantic import BaseModel, ValidationError
 
-from app.domain.project import Project
-from app.domain.task import Task
+from app.domain.board import Accepted, ProjectLine, ProjectPage, ProjectRequest, ProjectView
+from app.domain.project import ProjectStatus
+from app.storage.board import Position
+from app.storage.requests import KeyTaken
 from app.web.middleware import problem
 
 MOST = 100
+USUAL = 50
+LARGEST = 256 * 1024  # bytes of a request
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+ADDRESS = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 
 
-class ProjectReader(Protocol):
+class BoardReader(Protocol):
     """Reads what is known of projects."""
 
-    async def page(self, limit: int, offset: int) -> list[Project]:
-        """Return projects, newest first."""
+    async def page(
+        self, limit: int, after: Position | None, repository: str | None, statuses: Collection[ProjectStatus]
+    ) -> list[ProjectLine]: ...
+    async def project(self, identity: UUID) -> ProjectView | None: ...
+    async def log(self, project: UUID, check: UUID) -> str | None: ...
+
+
+class RequestStore(Protocol):
+    """Keeps what is asked for."""
+
+    async def store(self, identity: UUID, key: str | None, request: ProjectRequest) -> UUID:
+        """Keep a request and return its id, an earlier one's where the key is known; raises `KeyTaken`."""
         ...
 
-    async def get(self, identity: UUID) -> Project | None:
-        """Return one project."""
-        ...
 
-    async def tasks(self, identity: UUID) -> list[Task]:
-        """Return a project's tasks in their order."""
-        ...
+class BadRequest(Exception):
+    """What was sent can't be used, in a sentence."""
 
 
 class Projects:
-    """Answers programs that show the operator's token."""
+    """Answers programs; who may ask is settled before."""
 
-    def __init__(self, reader: ProjectReader, token: str | None) -> None:
-        """Without a token nobody is answered: projects may belong to private repositories."""
-        self._reader = reader
-        self._token = token
+    def __init__(
+        self, board: BoardReader, requests: RequestStore, repositories: tuple[str, ...] = (), public_url: str = ""
+    ) -> None:
+        """`repositories` are the only ones to work in, `OWNER/NAME` or `OWNER/*`; none: all."""
+        self._board, self._requests = board, requests
+        self._repositories, self._public_url = repositories, public_url
+
+    async def ask(self, request: web.Request) -> web.Response:
+        """Store a project that is asked for; its issue is opened from there."""
+        try:
+            wanted = await self._wanted(request)
+            identity = await self._requests.store(uuid4(), _key(request), wanted)
+        except BadRequest as error:
+            return problem(422, "The project can't be started", str(error))
+        except KeyTaken:
+            return problem(422, "The project can't be started", "The Idempotency-Key was used for another project.")
+        path = f"/projects/{identity}"
+        answer = Accepted(id=identity, url=f"{self._public_url}{path}")
+        return answered(answer, status=202, headers={"Location": path})
 
     async def listing(self, request: web.Request) -> web.Response:
-        """Return a page of projects, newest first (`?limit=`, `?offset=`)."""
-        if refusal := self._refusal(request):
-            return refusal
-        limit, offset = _number(request.query, "limit", 50), _number(request.query, "offset", 0)
-        if limit is None or offset is None or not 1 <= limit <= MOST:
-            return problem(400, "Bad request", f"limit is 1 to {MOST}, offset 0 or more.")
-        found = await self._reader.page(limit, offset)
-        return web.json_response({"projects": [summary(project) for project in found]})
-
-    async def one(self, request: web.Request) -> web.Response:
-        """Return one project with its requirements and tasks."""
-        if refusal := self._refusal(request):
-            return refusal
+        """Return a page of projects, the newest first."""
         try:
-            identity = UUID(request.match_info["id"])
-        except ValueError:
-            return problem(404, "Not found", "There is no such project.")
-        project = await self._reader.get(identity)
-        if project is None:
-            return problem(404, "Not found", "There is no such project.")
-        return web.json_response(details(project, await self._reader.tasks(identity)))
-
-    def _refusal(self, request: web.Request) -> web.Response | None:
-        if self._token is None:
-            return problem(401, "Unauthorized", "The operator has to set AURORA_API_TOKEN first.")
-        given = request.headers.get("Authorization", "")
-        if hmac.compare_digest(given.encode(errors="replace"), f"Bearer {self._token}".encode()):
-            return None
-        answer = problem(401, "Unauthorized", "Send the operator's token: Authorization: Bearer TOKEN.")
-        answer.headers["WWW-Authenticate"] = "Bearer"
+            limit, after, repository, statuses = _asked(request.query)
+        except BadRequest as error:
+            return problem(400, "Bad request", str(error))
+        found = await self._board.page(limit + 1, after, repository, statuses)
+        more = len(found) > limit
+        url = next_page(request.query, found[limit - 1]) if more else None
+        answer = answered(ProjectPage(projects=tuple(found[:limit]), next=url))
+        if url:
+            answer.headers["Link"] = f'<{url}>; rel="next"'
         return answer
 
+    async def one(self, request: web.Request) -> web.Response:
+        """Return everything about a project."""
+        identity = identity_in(request, "id")
+        found = await self._board.project(identity) if identity else None
+        return answered(found) if found else problem(404, "Not found", "There is no such project.")
 
-def summary(project: Project) -> dict[str, Any]:
-    """Return what a list shows of a project."""
-    chosen = {
-        "id", "issue_number", "run", "title", "requested_by", "status", "pull_request", "budget_usd",
-        "spent_usd", "created_at", "finished_at",
-    }  # fmt: skip
-    data = project.model_dump(mode="json", include=chosen)
-    return {**data, "repository": project.repository.full_name}
+    async def log(self, request: web.Request) -> web.Response:
+        """Return the whole output of a checkpoint, as text."""
+        project, check = identity_in(request, "id"), identity_in(request, "check")
+        text = await self._board.log(project, check) if project and check else None
+        if text is None:
+            return problem(404, "Not found", "There is no such log; logs are kept for a limited time.")
+        return web.Response(text=text, content_type="text/plain")
+
+    async def _wanted(self, request: web.Request) -> ProjectRequest:
+        if (request.content_length or 0) > LARGEST:
+            raise BadRequest("The request is too long: an issue holds 65,536 characters.")
+        try:
+            wanted = ProjectRequest.model_validate(await fields_of(request))
+        except ValidationError as error:
+            raise BadRequest(_sentence(error)) from None
+        if self._repositories and not any(
+            fnmatchcase(wanted.repository.lower(), one.lower()) for one in self._repositories
+        ):
+            raise BadRequest(f"{wanted.repository} isn't among the repositories that AURORA_REPOSITORIES allows.")
+        return wanted
 
 
-def details(project: Project, tasks: list[Task]) -> dict[str, Any]:
-    """Return everything that people may see of a project."""
-    more = {"phase", "base_branch", "base_sha", "head_sha", "requirements", "reason", "notes", "rounds"}
-    return {
-        **summary(project),
-        **project.model_dump(mode="json", include=more),
-        "branch": project.branch,
-        "tasks": [task.model_dump(mode="json", exclude={"project_id"}) for task in tasks],
-    }
+async def fields_of(request: web.Request) -> Mapping[str, object]:
+    """Return the fields of a JSON object or of a form; raises `BadRequest`."""
+    if request.content_type == "application/x-www-form-urlencoded":
+        return {name: str(value) for name, value in (await request.post()).items() if name != "form_token"}
+    try:
+        fields = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise BadRequest('The body isn\'t JSON, such as {"repository": "OWNER/NAME", "text": "…"}.') from None
+    if not isinstance(fields, dict):
+        raise BadRequest("The body isn't a JSON object.")
+    return fields
 
 
-def _number(query: Mapping[str, str], name: str, default: int) -> int | None:
-    text = query.get(name, str(default))
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+def answered(value: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return a value as JSON that nobody keeps."""
+    kept = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, Cookie"}
+    return web.Response(
+        text=value.model_dump_json(),
+        status=status,
+        content_type="application/json",
+        headers={**kept, **(headers or {})},
+    )
+
+
+def next_page(query: Mapping[str, str], last: ProjectLine) -> str:
+    """Return the address of the page that follows a project."""
+    position = base64.urlsafe_b64encode(f"{last.created_at.isoformat()} {last.id}".encode()).decode().rstrip("=")
+    kept = [(name, value) for name, value in query.items() if name != "after"]
+    return f"/projects?{urlencode([*kept, ('after', position)])}"
+
+
+def identity_in(request: web.Request, name: str) -> UUID | None:
+    """Return the id in a path, if it is one."""
+    try:
+        return UUID(request.match_info[name])
+    except ValueError:
+        return None
+
+
+Asked = tuple[int, Position | None, str | None, tuple[ProjectStatus, ...]]
+
+
+def _asked(query: Mapping[str, str]) -> Asked:
+    limit, repository = query.get("limit", str(USUAL)), query.get("repository")
+    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MOST):
+        raise BadRequest(f"limit is a number from 1 to {MOST}.")
+    if repository is not None and not ADDRESS.fullmatch(repository):
+        raise BadRequest("repository is OWNER/NAME.")
+    return int(limit), _position(query.get("after")), repository, statuses_of(query.get("status", ""))
+
+
+def statuses_of(text: str) -> tuple[ProjectStatus, ...]:
+    """Return the statuses that are named, separated by commas; raises `BadRequest`."""
+    names = [name for name in text.split(",") if name]
+    if strange := [name for name in names if name not in ProjectStatus.__members__]:
+        raise BadRequest(f"There is no status {strange[0][:40]}; there are {', '.join(ProjectStatus)}.")
+    return tuple(ProjectStatus(name) for name in names)
+
+
+def _position(text: str | None) -> Position | None:
+    if text is None:
+        return None
+    try:
+        at, identity = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().split()
+        return Position(datetime.fromisoformat(at), UUID(identity))
+    except (ValueError, binascii.Error):
+        raise BadRequest("after isn't the position of a page: follow the Link header.") from None
+
+
+def _key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not KEY.fullmatch(key):
+        raise BadRequest("Idempotency-Key is up to 255 visible characters.")
+    return key
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = ".".join(map(str, first["loc"])) or "The body"
+    meaning = {"repository": "it is OWNER/NAME", "requested_by": "it is a GitHub login"}.get(name)
+    match first["type"]:
+        case "missing":
+            return f"{name} is missing."
+        case "extra_forbidden":
+            return f"{name} isn't a field of a project: there are {', '.join(ProjectRequest.model_fields)}."
+        case "string_pattern_mismatch" if meaning:
+            return f"{name} can't be used: {meaning}."
+    return f"{name} can't be used: {first['msg'][0].lower()}{first['msg'][1:]}."

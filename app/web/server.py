@@ -9,7 +9,6 @@ from aiohttp import web
 from app.web.doorbell import Doorbell, Ringer
 from app.web.health import Checks, Health
 from app.web.middleware import plain_errors, request_id
-from app.web.projects import ProjectReader, Projects
 from app.web.webhooks import Inbox, Webhooks
 
 log = logging.getLogger(__name__)
@@ -24,26 +23,24 @@ def create_app(
     *,
     inbox: Inbox,
     doorbell: Doorbell,
-    projects: ProjectReader,
     checks: Checks,
     webhook_secret: str,
-    api_token: str | None = None,
+    portal: Callable[[web.Application], None] | None = None,
 ) -> web.Application:
     """Return the application; whoever made the stores closes them."""
     app = web.Application(middlewares=[request_id, plain_errors], client_max_size=LARGEST_BODY)
     app[RINGER] = Ringer(doorbell)
     webhooks, health = Webhooks(inbox, app[RINGER].ring, webhook_secret, LARGEST_BODY), Health(checks)
-    reader = Projects(projects, api_token)
     app.add_routes(
         [
             web.post("/webhooks/github", webhooks.receive),
-            web.get("/projects", reader.listing),
-            web.get("/projects/{id}", reader.one),
             web.get("/healthz", health.alive),
             web.get("/readyz", health.ready),
             web.get("/metrics", health.metrics),
         ]
     )
+    if portal:
+        portal(app)
     app.cleanup_ctx.append(_ringing)
     return app
 

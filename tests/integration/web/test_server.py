@@ -8,32 +8,14 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import aiohttp
 import pytest
 
-from app.domain.project import Project
-from app.domain.task import Task
 from app.web.server import create_app, serve
 
 SECRET = "s3cret"
-PROJECT = Project.model_validate(
-    {
-        "id": UUID(int=1),
-        "repository": {"full_name": "o/r", "installation_id": 5},
-        "issue_number": 3,
-        "run": 1,
-        "title": "T",
-        "requested_by": "alice",
-        "status": "building",
-        "phase": "dispatch",
-        "budget_usd": 5,
-        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
-    }
-)
 
 
 @dataclass
@@ -68,27 +50,14 @@ class Stores:
         if self.redis_frozen:
             await asyncio.sleep(60)
 
-    async def page(self, limit: int, offset: int) -> list[Project]:
-        if self.database_down:
-            raise ConnectionError("postgresql://user:hunter2@host is down")
-        return [PROJECT][offset : offset + limit]
-
-    async def get(self, identity: UUID) -> Project | None:
-        return PROJECT if identity == PROJECT.id else None
-
-    async def tasks(self, identity: UUID) -> list[Task]:
-        return []
-
 
 @asynccontextmanager
-async def served(stores: Stores, api_token: str | None = "token") -> AsyncIterator[aiohttp.ClientSession]:
+async def served(stores: Stores) -> AsyncIterator[aiohttp.ClientSession]:
     app = create_app(
         inbox=stores,
         doorbell=stores,
-        projects=stores,
         checks={"postgresql": stores.ping_database, "redis": stores.ping_redis},
         webhook_secret=SECRET,
-        api_token=api_token,
     )
     stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
     server = asyncio.create_task(serve(app, "127.0.0.1", 0, stop, url.set_result))
@@ -193,40 +162,6 @@ async def test_metrics_measure_webhooks(client: aiohttp.ClientSession):
     assert 'aurora_webhook_seconds_count{status="202"}' in text
     assert 'aurora_deliveries_total{outcome="new"}' in text
     assert "process_resident_memory_bytes" in text
-
-
-async def test_projects_are_for_those_who_have_the_token(client: aiohttp.ClientSession):
-    async with client.get("/projects") as answer:
-        assert answer.status == 401
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
-    allowed = {"Authorization": "Bearer token"}
-    async with client.get("/projects", headers=allowed) as answer:
-        assert [one["repository"] for one in (await answer.json())["projects"]] == ["o/r"]
-    async with client.get(f"/projects/{PROJECT.id}", headers=allowed) as answer:
-        assert (await answer.json())["branch"] == "aurora/3.1"
-    for unknown in (UUID(int=2), "x"):
-        async with client.get(f"/projects/{unknown}", headers=allowed) as answer:
-            assert answer.status == 404
-    async with client.get("/projects?limit=1000", headers=allowed) as answer:
-        assert answer.status == 400
-
-
-async def test_without_a_token_nobody_reads_projects():
-    async with served(Stores(), api_token=None) as client:
-        for header in ("Bearer ", "Bearer None", "Bearer token"):
-            async with client.get("/projects", headers={"Authorization": header}) as answer:
-                assert answer.status == 401
-
-
-async def test_an_error_is_a_sentence_with_an_id_and_no_traceback(client: aiohttp.ClientSession, stores: Stores):
-    stores.database_down = True
-    headers = {"Authorization": "Bearer token", "X-Request-ID": "request-1"}
-    async with client.get("/projects", headers=headers) as answer:
-        assert answer.status == 500
-        assert answer.headers["X-Request-ID"] == "request-1"
-        text = await answer.text()
-    assert "Traceback" not in text
-    assert "hunter2" not in text
 
 
 async def test_unknown_paths_and_methods_are_problems_too(client: aiohttp.ClientSession):
