@@ -93,7 +93,6 @@ class WorkingMemory:
     def __init__(self, pool: Pool) -> None:
         """Use a pool of connections."""
         self._pool = pool
-        self._by_meaning: bool | None = None  # whether PostgreSQL has pgvector; None: not asked
 
     async def keep(self, repository: str, memory: Memory) -> bool:
         """Keep a memory; the same again is fresher. Tell whether it had a source, without which it isn't kept."""
@@ -129,9 +128,7 @@ class WorkingMemory:
         self, connection: Connection, repository: str, memory: Remembered, vector: Sequence[float], embedder: str
     ) -> asyncpg.Record | None:
         """Return the other memory that means most nearly the same; None where PostgreSQL can't tell."""
-        if self._by_meaning is None:
-            self._by_meaning = bool(await connection.fetchval("SELECT to_regtype('vector') IS NOT NULL"))
-        if not self._by_meaning:
+        if not await connection.fetchval("SELECT to_regtype('vector') IS NOT NULL"):
             return None  # what is told is compared again
         return await connection.fetchrow(
             sql("memory.nearest"), repository, memory.kind, memory.id, list(vector), embedder

@@ -1,5 +1,12 @@
 -- Memory that earns its place: checked sources, what each was worth, and what became of those who were told it.
 
+-- Meanings are compared by pgvector; where it is missing, memories that say the same are told apart less well.
+DO $$ BEGIN
+    CREATE EXTENSION IF NOT EXISTS vector;
+EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
+    RAISE NOTICE 'no long-term memory: pgvector is missing or may not be installed';
+END $$;
+
 DELETE FROM working_memory WHERE coalesce(source->>'file', '') = '' OR coalesce(source->>'commit', '') = '';
 
 ALTER TABLE working_memory

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from langgraph.checkpoint.memory import InMemorySaver
 
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Fact, Issue, Outcome, Permission, Records, Step
+from app.domain.ports import Fact, Forgetful, Issue, Memories, Outcome, Permission, Records, Step
 from app.domain.project import Project, Repository
 from app.domain.roles import AgentRole
 from app.domain.task import Task
@@ -95,7 +95,7 @@ class CrashingRecords(LeasedRecords):
     """Records of a process that writes nothing more once it is dead."""
 
     def __init__(self, pool: Pool, lease: Lease, project_id: UUID, world: "World") -> None:
-        super().__init__(pool, lease, project_id, world.ring)
+        super().__init__(pool, lease, project_id, world.ring, world.memories)
         self._world = world
 
     async def write(self, *facts: Fact) -> None:
@@ -113,6 +113,7 @@ class World:
     checkers: FakeCheckers = field(default_factory=FakeCheckers)
     clock: FakeClock = field(default_factory=FakeClock)
     policy: Policy = field(default_factory=Policy)
+    memories: Memories = field(default_factory=Forgetful)
     deeds: dict[str, Deed] = field(default_factory=dict)  # by the title of the task, or "" for every other
     agents: dict[str, FakeAgent] = field(default_factory=dict)
     rings: list[tuple[UUID, MessageType]] = field(default_factory=list)
@@ -164,7 +165,7 @@ class World:
         return MaestroContext(
             project_id=project.id, records=records, effects=CrashingEffects(self.pool, lease, project.id, self),
             journal=LeasedJournal(self.pool, lease, project.id), forge=self.forge, clones=FakeClones(self.clone),
-            checkers=self.checkers, thinker=self.thinker, clock=self.clock, policy=self.policy,
+            checkers=self.checkers, thinker=self.thinker, clock=self.clock, policy=self.policy, memories=self.memories,
         )  # fmt: skip
 
     async def build(self, lease: Lease, records: Records, project: Project, task: Task) -> None:
@@ -176,6 +177,7 @@ class World:
                 bench=self.checkers.bench(self.clone, tree, project.settings.checkpoints, None),
                 journal=LeasedJournal(self.pool, lease, project.id), records=records,
                 effects=CrashingEffects(self.pool, lease, project.id, self), forge=self.forge, clock=self.clock,
+                memories=self.memories,
                 push=self.policy.push_task_branches or task.branch == project.branch,
             )  # fmt: skip
             self.building = True
