@@ -1,7 +1,6 @@
 """Runs checkers and tests in the sandbox, with the repository's environment around them."""
 
 import asyncio
-import fcntl
 import os
 import shutil
 import stat
@@ -12,6 +11,7 @@ from tempfile import mkdtemp
 
 from app.domain.sandbox import GIB, Command, Limits, Mount, Network, Outcome, Sandbox
 from workers.checkpoints.environment import Environment
+from workers.checkpoints.locks import hold
 
 LARGEST_REPORT = 64 * 1024 * 1024  # bytes
 
@@ -89,7 +89,7 @@ def _lend(home: Path) -> tuple[Path, int]:
     home.mkdir(parents=True, exist_ok=True)
     while True:
         path = Path(mkdtemp(dir=home))
-        if (lock := _hold(path)) is None:
+        if (lock := hold(path)) is None:
             continue  # somebody is clearing up, and took it for one of those
         if path.is_dir():
             return path, lock
@@ -99,22 +99,9 @@ def _lend(home: Path) -> tuple[Path, int]:
 def _clear(home: Path) -> None:
     """Remove what processes that are gone left behind."""
     for path in home.glob("*"):
-        if (lock := _hold(path)) is not None:
+        if (lock := hold(path)) is not None:
             shutil.rmtree(path, ignore_errors=True)
             os.close(lock)
-
-
-def _hold(path: Path) -> int | None:
-    try:
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
 
 
 def _visible(tool: Path, environment: Environment) -> bool:

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from workers.checkpoints.declarations import Needs
 from workers.checkpoints.environment import Environment
 from workers.checkpoints.execution import linked
 from workers.checkpoints.interpreters import UV, Interpreter
-from workers.checkpoints.locks import locked
+from workers.checkpoints.locks import hold, locked
 from workers.checkpoints.observation import tail
 from workers.checkpoints.reports.lines import plain
 from workers.checkpoints.snapshot import Snapshot
@@ -51,7 +52,7 @@ class Environments:
         if (known := self._known.get(needs.digest)) and _used(home):
             return known
         if (found := _stored(home)) is None:
-            async with locked(self._home / "locks" / f"{needs.digest}.lock", _PATIENCE):
+            async with locked(self._home / "locks" / f"{needs.digest}.lock", _PATIENCE, breakable=True):
                 found = _stored(home)
                 if found is None:
                     found = await self._build(clone, snapshot, needs, home)
@@ -62,13 +63,18 @@ class Environments:
         failure = self._home / f"{needs.digest}.failed"
         if (sentence := _recent(failure)) is not None:
             raise EnvironmentFailed(sentence)
-        await asyncio.to_thread(_empty, home)
+        place, held = await asyncio.to_thread(_take, home)
         try:
-            built = await Build(self._sandbox, home, needs, self._network).make(clone, snapshot)
+            built = await Build(self._sandbox, place, needs, self._network).make(clone, snapshot)
         except EnvironmentFailed as error:
             failure.write_text(str(error))
-            await asyncio.to_thread(shutil.rmtree, home, True)
+            await asyncio.to_thread(shutil.rmtree, place, True)
             raise
+        finally:
+            os.close(held)
+        if (found := _stored(home)) is not None:  # by somebody who took this build for dead
+            await asyncio.to_thread(shutil.rmtree, place, True)
+            return found
         failure.unlink(missing_ok=True)
         unfinished = home.with_suffix(".new")
         unfinished.write_text(built.model_dump_json())
@@ -81,9 +87,23 @@ def _marker(home: Path) -> Path:
     return home.with_suffix(".json")
 
 
-def _empty(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+def _take(home: Path) -> tuple[Path, int]:
+    """Return an empty directory for a build, and what it is held by: whoever stands still in one may wake up there."""
+    for number in count(1):
+        place = home if number == 1 else home.with_name(f"{home.name}.{number}")
+        place.mkdir(parents=True, exist_ok=True)
+        if (held := hold(place)) is not None:
+            _empty(place)
+            return place, held
+    raise AssertionError("counting ended")
+
+
+def _empty(place: Path) -> None:
+    for left in place.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink()
 
 
 def _stored(home: Path) -> Environment | None:

@@ -71,3 +71,17 @@ def _take(path: Path) -> int | None:
         pass
     os.close(descriptor)
     return None
+
+
+def hold(directory: Path) -> int | None:
+    """Hold a directory that is one's own; None when somebody does or it isn't there. Closing the descriptor ends it."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

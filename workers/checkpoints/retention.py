@@ -19,7 +19,8 @@ def prune(home: Path, keep: timedelta) -> int:
     for marker in home.glob("environments/*.json"):
         if marker.stat().st_mtime < now - keep.total_seconds():
             removed += _remove(marker, now)  # first: without it the rest is no environment
-            shutil.rmtree(marker.with_suffix(""), ignore_errors=True)
+            for place in (marker.with_suffix(""), *home.glob(f"environments/{marker.stem}.[0-9]*")):
+                shutil.rmtree(place, ignore_errors=True)
     for path in home.glob("caches/*"):
         removed += _remove(path, now - keep.total_seconds())
     for path in (home / "scratch").glob("*"):
