@@ -53,6 +53,7 @@ RULES: dict[str, Rule] = {
     f"GET {REPO}/issues/comments/{{comment_id}}": _read(*ISSUE),
     f"PATCH {REPO}/issues/comments/{{comment_id}}": _write(*ISSUE, person="read"),
     f"DELETE {REPO}/issues/comments/{{comment_id}}": _write(*ISSUE, person="read"),
+    f"GET {REPO}/issues/{{issue_number}}/events": _read(*ISSUE),
     f"GET {REPO}/issues/{{issue_number}}/labels": _read(*ISSUE),
     f"POST {REPO}/issues/{{issue_number}}/labels": _write(*ISSUE, person="triage"),
     f"PUT {REPO}/issues/{{issue_number}}/labels": _write(*ISSUE, person="triage"),

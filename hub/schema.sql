@@ -138,6 +138,20 @@ CREATE TABLE IF NOT EXISTS issue_labels (
   PRIMARY KEY (issue_id, label_id)
 );
 
+-- What happened to an issue or pull request: labels set and taken off, closed, reopened. The label is kept by its name.
+CREATE TABLE IF NOT EXISTS issue_events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  issue_id INTEGER NOT NULL REFERENCES issues,
+  user_id INTEGER NOT NULL REFERENCES accounts,
+  app_id INTEGER REFERENCES apps,
+  event TEXT NOT NULL CHECK (event IN ('labeled', 'unlabeled', 'closed', 'reopened')),
+  label_name TEXT,
+  label_color TEXT,
+  state_reason TEXT,
+  created_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS issue_events_by_issue ON issue_events (issue_id);
+
 CREATE TABLE IF NOT EXISTS assignees (
   issue_id INTEGER NOT NULL REFERENCES issues,
   account_id INTEGER NOT NULL REFERENCES accounts,

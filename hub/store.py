@@ -19,6 +19,7 @@ FIRST_IDS = {
     "apps": 300,
     "installations": 4_000,
     "issues": 500_000,
+    "issue_events": 550_000,
     "pulls": 600_000,
     "labels": 70_000,
     "comments": 800_000,

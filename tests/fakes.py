@@ -27,6 +27,7 @@ from app.domain.ports import (
     Execution,
     Issue,
     Journal,
+    Labelling,
     Merge,
     MergeOutcome,
     Permission,
@@ -262,6 +263,7 @@ class FakeForge:
     archived: bool = False
     merge_methods: tuple[str, ...] = ("squash", "merge")
     issues: dict[int, Issue] = field(default_factory=dict)
+    labellings: dict[int, Labelling] = field(default_factory=dict)  # what isn't here isn't told
     permissions: dict[str, Permission] = field(default_factory=dict)
     said: list[tuple[int, Comment]] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
@@ -296,6 +298,10 @@ class FakeForge:
         if number not in self.issues:
             raise NotFound("GitHub refused the request (HTTP 404): Not Found", 404)
         return self.issues[number]
+
+    async def labelling(self, number: int, label: str) -> Labelling | None:
+        self._asked("labelling")
+        return self.labellings.get(number)
 
     async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue:
         self._asked("open_issue")

@@ -9,6 +9,7 @@ from app.domain.ports import (
     CheckRun,
     Comment,
     Issue,
+    Labelling,
     Merge,
     MergeOutcome,
     Permission,
@@ -46,6 +47,14 @@ class GitHubForge(RepositoryRest):
         """Return an issue; it may have been announced a moment ago."""
         data = await self._announced("/issues/{number}", number=number)
         return reading.issue(data, await self._shared.identity())
+
+    async def labelling(self, number: int, label: str) -> Labelling | None:
+        """Return the last time that a label was set on an issue; None where GitHub doesn't tell."""
+        try:
+            events = await self._list("/issues/{number}/events?per_page=100", number=number)
+        except NotFound:
+            return None  # the issue was moved, or this GitHub has no such list
+        return reading.last_labelling(events, label)
 
     async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue:
         """Open an issue."""

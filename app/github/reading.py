@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.checks import Finding
-from app.domain.ports import Comment, Issue, Permission, PullRequest, RepositoryInfo, Review
+from app.domain.ports import Comment, Issue, Labelling, Permission, PullRequest, RepositoryInfo, Review
 from app.github.identity import AppIdentity
 
 PREFERRED_METHODS = ("squash", "merge", "rebase")
@@ -48,6 +48,16 @@ def issue(data: dict[str, Any], app: AppIdentity) -> Issue:
         is_pull_request="pull_request" in data,
         by_this_app=app.wrote(data),
     )
+
+
+def last_labelling(events: list[dict[str, Any]], label: str) -> Labelling | None:
+    """Read, of an issue's events, the last that set a label."""
+    setting = [one for one in events if one["event"] == "labeled" and _same(one["label"]["name"], label)]
+    if not setting:
+        return None
+    last = max(setting, key=lambda one: int(one["id"]))
+    actor = last.get("actor") or {}
+    return Labelling(last["id"], actor.get("login") or GHOST, actor.get("type") == "Bot", moment(last["created_at"]))
 
 
 def comment(data: dict[str, Any], app: AppIdentity) -> Comment:
@@ -108,3 +118,7 @@ def annotation(finding: Finding, level: str) -> dict[str, Any]:
 def login(data: dict[str, Any]) -> str:
     """Return who made something; deleted accounts have no user."""
     return (data.get("user") or {}).get("login") or GHOST
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()

@@ -111,6 +111,12 @@ async def create_comment(call: Call) -> Reply:
     return Reply(shown, 201, {"Location": shown["url"]})
 
 
+@routes.add(f"GET {ISSUES}/{{issue_number}}/events")
+async def list_events(call: Call) -> Reply:
+    page, links = call.page(issue_rows.events(call.hub, call.repo, found(call)["id"]))
+    return Reply([views.event(call.urls, row) for row in page], headers=links)
+
+
 @routes.add(f"POST {ISSUES}/{{issue_number}}/assignees")
 async def add_assignees(call: Call) -> Reply:
     row = await issues.add_assignees(call.hub, call.actor, call.repo, found(call)["number"], call.data)

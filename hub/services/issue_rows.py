@@ -89,6 +89,43 @@ def write_state(hub: Hub, person: Row, issue_id: int, state: str, reason: str | 
         closed_by_id=person["id"] if closing else None,
         updated_at=now,
     )
+    hub.store.insert(
+        "issue_events",
+        issue_id=issue_id,
+        user_id=person["id"],
+        event="closed" if closing else "reopened",
+        state_reason=reason if closing else None,
+        created_at=now,
+    )
+
+
+def note_labels(hub: Hub, actor: Actor, issue_id: int, event: str, changed: list[Row]) -> None:
+    """Write down who set these labels or took them off."""
+    for label in changed:
+        hub.store.insert(
+            "issue_events",
+            issue_id=issue_id,
+            user_id=person_of(actor)["id"],
+            app_id=actor.app["id"] if actor.app else None,
+            event=event,
+            label_name=label["name"],
+            label_color=label["color"],
+            created_at=hub.store.now(),
+        )
+
+
+def events(hub: Hub, repo: Row, issue_id: int) -> list[Row]:
+    """Fetch what happened to an issue, oldest first, with all that is shown of it."""
+    rows = hub.store.all("SELECT * FROM issue_events WHERE issue_id = ? ORDER BY id", issue_id)
+    return [
+        {
+            **row,
+            "repository": repo,
+            "actor": accounts.need(hub.store, row["user_id"]),
+            "app": accounts.app_of(hub.store, row["app_id"]),
+        }
+        for row in rows
+    ]
 
 
 def load_comment(hub: Hub, repo: Row, comment_id: int) -> Row:

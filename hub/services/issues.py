@@ -25,6 +25,7 @@ async def create(hub: Hub, actor: Actor, repo: Row, data: Json) -> Row:
         number = issue_rows.insert(hub, actor, repo, title, body)
         if may_triage:
             added = labels.attach(hub, repo, issue_rows.load(hub, repo, number)["id"], names)
+            issue_rows.note_labels(hub, actor, issue_rows.load(hub, repo, number)["id"], "labeled", added)
             _assign(hub, repo, issue_rows.load(hub, repo, number)["id"], _wanted_assignees(data) or [])
         else:
             added = []

@@ -113,6 +113,7 @@ def _tell(hub: Hub, actor: Actor, repo: Row, action: str, issue: Row, pull: Row 
     if not changed:
         return
     hub.store.update("issues", issue["id"], updated_at=hub.store.now())
+    issue_rows.note_labels(hub, actor, issue["id"], action, changed)
     fresh = issue_rows.load(hub, repo, issue["number"])
     for label in changed:
         if pull is None:

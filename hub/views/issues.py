@@ -103,6 +103,26 @@ def _pull_part(urls: Urls, full_name: str, row: Row) -> Json:
     }
 
 
+def event(urls: Urls, row: Row) -> Json:
+    """Show one event of an issue's history."""
+    shown = {
+        "id": row["id"],
+        "node_id": node_id("IssueEvent", row["id"]),
+        "url": urls.repo(row["repository"]["full_name"], "issues", "events", row["id"]),
+        "actor": user(urls, row["actor"]),
+        "event": row["event"],
+        "commit_id": None,
+        "commit_url": None,
+        "created_at": row["created_at"],
+        "performed_via_github_app": maybe_app(urls, row["app"]),
+    }
+    if row["label_name"] is not None:
+        shown["label"] = {"name": row["label_name"], "color": row["label_color"]}
+    if row["event"] == "closed":
+        shown["state_reason"] = row["state_reason"]
+    return shown
+
+
 def comment(urls: Urls, row: Row) -> Json:
     """Show a comment on an issue or a pull request."""
     full_name = row["repository"]["full_name"]

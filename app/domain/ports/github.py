@@ -50,6 +50,16 @@ class Issue:
 
 
 @dataclass(frozen=True)
+class Labelling:
+    """One setting of a label on an issue: taken off and set again, it is another one."""
+
+    id: int  # unique in the whole of GitHub
+    actor: str
+    actor_is_bot: bool
+    at: datetime
+
+
+@dataclass(frozen=True)
 class RepositoryInfo:
     """What GitHub knows of a repository that matters here."""
 
@@ -124,6 +134,10 @@ class Forge(Protocol):
 
     async def info(self) -> RepositoryInfo: ...
     async def issue(self, number: int) -> Issue: ...
+    async def labelling(self, number: int, label: str) -> Labelling | None:
+        """Return the last time that a label was set on an issue; None where GitHub doesn't tell."""
+        ...
+
     async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue: ...
     async def find_issue(self, marker: str, label: str, since: datetime) -> Issue | None: ...
     async def comments(self, number: int) -> list[Comment]: ...

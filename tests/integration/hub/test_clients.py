@@ -32,6 +32,11 @@ async def test_githubkit_signs_in_as_an_app_and_parses_every_answer(world: World
         issue = (await rest.issues.async_create(**at, title="One", labels=["aurora"])).parsed_data
         comment = (await rest.issues.async_create_comment(**at, issue_number=issue.number, body="Hi")).parsed_data
         assert comment.user.login == "aurora-test[bot]"
+        await rest.issues.async_remove_label(**at, issue_number=issue.number, name="aurora")
+        await rest.issues.async_add_labels(**at, issue_number=issue.number, labels=["bug"])
+        events = (await rest.issues.async_list_events(**at, issue_number=issue.number)).parsed_data
+        assert [one.event for one in events] == ["labeled", "unlabeled", "labeled"]
+        assert (events[0].label.name, events[0].actor.login) == ("aurora", "aurora-test[bot]")
         assert [one.number async for one in github.rest.paginate(rest.issues.async_list_for_repo, **at)] == [1]
         run = (await rest.checks.async_create(**at, name="x", head_sha=head, conclusion="success")).parsed_data
         assert run.conclusion == "success"
