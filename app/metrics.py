@@ -23,6 +23,22 @@ DOORBELL_FAILURES = Counter(
     "Stored deliveries whose job could not be enqueued; the reconciler takes them.",
     registry=REGISTRY,
 )
+DELIVERIES_PARKED = Counter(
+    "aurora_deliveries_parked_total",
+    "Stored deliveries that were given up; `aurora doctor` lists them.",
+    registry=REGISTRY,
+)
+DELIVERIES_STANDING = Gauge(
+    "aurora_deliveries_standing",
+    "Stored deliveries by where they stand: waiting, parked.",
+    ["state"],
+    registry=REGISTRY,
+)
+DELIVERIES_OLDEST = Gauge(
+    "aurora_delivery_oldest_seconds",
+    "How long the oldest delivery that is still to be handled has waited.",
+    registry=REGISTRY,
+)
 DELIVERIES_REQUESTED_AGAIN = Counter(
     "aurora_deliveries_requested_again_total",
     "Missed deliveries that GitHub was asked to send again.",

@@ -4,22 +4,26 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 from uuid import UUID, uuid5
 
+import asyncpg
+
+from app import metrics
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Clock, Forges
+from app.domain.ports import Clock, Forge, Forges, Issue, Labelling
 from app.domain.project import Project, Repository
+from app.domain.recovery import ErrorType
 from app.domain.roles import AgentRole
-from app.errors import NotFound
+from app.errors import NotFound, Transient
 from app.github.identity import AppIdentity
 from app.storage import projects
 from app.storage.deliveries import Delivery, Inbox
 from app.storage.pool import Connection
+from app.storage.projects import Run
 from app.storage.records import send
-from app.storage.requests import Repeated, adopt
 from app.web import events
-from workers.requests import requested
+from workers.failures import classify
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +32,17 @@ Write = Callable[[Connection], Awaitable[AgentMessage | None]]
 Ring = Callable[[AgentMessage], Awaitable[None]]
 NAMESPACE = UUID("5c1b6f0e-8f5f-4c7e-9d52-0a4f9a9d2d10")  # of ids derived from deliveries
 GITHUB_CLOCK = timedelta(seconds=1)  # its times have no fractions
+SETTLED = 10.0  # seconds after a delivery, from when on GitHub's other answers know of it too
+AGAIN = 2.0  # seconds
 STRANGER = "eyes"  # the reaction to somebody without write permission: seen, nothing more
+
+
+class Runs(Protocol):
+    """Where the last run of an issue is looked up."""
+
+    async def last_run(self, repository: str, number: int) -> Run | None:
+        """Return the last run of an issue as it is at the moment."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,7 @@ class Intake:
     def __init__(
         self,
         inbox: Inbox,
+        runs: Runs,
         forges: Forges,
         identity: Callable[[], Awaitable[AppIdentity]],
         ring: Ring,
@@ -54,11 +69,17 @@ class Intake:
         rules: Rules,
     ) -> None:
         """Use what the composition root gives."""
-        self._inbox, self._forges, self._identity = inbox, forges, identity
+        self._inbox, self._runs, self._forges, self._identity = inbox, runs, forges, identity
         self._ring, self._clock, self._rules = ring, clock, rules
 
     async def handle(self, guid: str) -> None:
-        """Act upon a delivery unless that was done; raises `Transient` when GitHub can't be asked now."""
+        """Act upon a delivery unless that was done; what fails is tried again later, and in the end kept aside."""
+        try:
+            await self._handle(guid)
+        except Exception as error:  # noqa: BLE001 - the boundary of a job
+            await self._failed(guid, error)
+
+    async def _handle(self, guid: str) -> None:
         delivery = await self._inbox.peek(guid)
         if delivery is None:
             return
@@ -71,16 +92,31 @@ class Intake:
         if message is not None:
             await self._ring(message)
 
+    async def _failed(self, guid: str, error: Exception) -> None:
+        """Wait for what passes by itself; give up what fails again and again, so that it costs nothing more."""
+        failure = classify(error)
+        try:
+            if failure.transient:
+                given_up = await self._inbox.wait(guid, failure.message, failure.retry_after or 1.0)
+            else:
+                given_up = await self._inbox.failed(guid, failure.message)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as away:
+            log.warning("a delivery waits for PostgreSQL", extra={"delivery": guid, "why": type(away).__name__})
+            return  # the reconciler rings again
+        if given_up:
+            metrics.DELIVERIES_PARKED.inc()
+            trace = error if failure.error_type is ErrorType.internal else None
+            log.error("a delivery was given up", extra={"delivery": guid, "why": failure.message}, exc_info=trace)
+        else:
+            log.warning("a delivery waits", extra={"delivery": guid, "why": failure.message})
+
     async def _decide(self, intent: events.Intent | None, delivery: Delivery) -> Write | None:
         """Return what the delivery changes in the tables, having asked GitHub what has to be known."""
         match intent:
             case events.Start():
                 return await self._start(intent, delivery)
             case events.Stopped():
-                return self._tell_issue(
-                    intent.repository, intent.issue_number, delivery,
-                    {"event": "cancelled", "why": f"The issue was {intent.why}."},
-                )  # fmt: skip
+                return await self._stopped(intent, delivery)
             case events.Said() if not intent.on_pull_request:
                 return await self._said(intent, delivery)
             case events.Reviewed() | events.PullRequestChanged():
@@ -92,39 +128,74 @@ class Intake:
                 assert_never(intent)
 
     async def _start(self, intent: events.Start, delivery: Delivery) -> Write | None:
-        forge = self._forges.of(intent.repository)
-        if not await self._may_ask(intent.repository, intent.sender, is_bot=intent.sender_is_bot):
-            await forge.react(intent.issue_number, STRANGER)
-            return None
+        """Begin a run for the last labelling, whichever this delivery tells of, and for the person who made it."""
         if self._rules.paused:
             log.info("paused: a labelled issue isn't begun", extra={"issue": intent.issue_number})
+            return None  # the comparison finds it afterwards
+        forge = self._forges.of(intent.repository)
+        issue = await self._found(forge, intent.issue_number)
+        if issue is None:
             return None
-        try:
-            issue = await forge.issue(intent.issue_number)
-        except NotFound:
+        if not self._wanted(issue):  # it ended, or the label went again, before this was read
             return None
-        if issue.state != "open" or not any(self._is_trigger(label) for label in issue.labels):
-            return None  # it ended, or the label went again, before this was read
+        labelling = await forge.labelling(issue.number, self._rules.reading.trigger_label)
+        _await_labelling(labelling, delivery)
+        sender, is_bot = intent.sender, intent.sender_is_bot
+        if labelling is not None:
+            sender, is_bot = labelling.actor, labelling.actor_is_bot
+        if not await self._may_ask(intent.repository, sender, is_bot=is_bot):
+            await forge.react(intent.issue_number, STRANGER)
+            return None
 
         async def write(connection: Connection) -> AgentMessage | None:
-            latest = await projects.latest_of_issue(connection, intent.repository.full_name, issue.number)
-            if latest and latest.finished_at and latest.finished_at > _labelled_at(delivery) + GITHUB_CLOCK:
-                return None  # this label started the run that has ended since
-            asked = requested(issue)
-            try:
-                claim = await adopt(connection, asked, intent.repository.full_name, issue.number) if asked else None
-            except Repeated:
+            run = await projects.last_run(connection, intent.repository.full_name, issue.number)
+            if run and not await _begins(connection, run, labelling, delivery):
                 return None
             started = await projects.start(
-                connection, claim.id if claim else uuid5(NAMESPACE, delivery.guid), intent.repository, issue.number,
-                title=issue.title, requested_by=(claim and claim.requested_by) or intent.sender,
-                budget_usd=self._rules.budget_usd, at=delivery.received_at,
+                connection, uuid5(NAMESPACE, delivery.guid), intent.repository, issue.number,
+                title=issue.title, requested_by=sender, budget_usd=self._rules.budget_usd,
+                at=delivery.received_at, labelling=labelling.id if labelling else None,
             )  # fmt: skip
             if started is None:
                 return None
             return await self._message(connection, started, delivery, {"event": "labelled"})
 
         return write
+
+    async def _stopped(self, intent: events.Stopped, delivery: Delivery) -> Write | None:
+        """End the run of an issue that is closed, gone or without its label: now, not only when this was sent."""
+        name = intent.repository.full_name
+        run = await self._runs.last_run(name, intent.issue_number)
+        if run is None or not run.live:
+            return None
+        why = intent.why
+        if why in {"closed", "unlabeled"}:
+            issue = await self._found(self._forges.of(intent.repository), intent.issue_number)
+            if issue is not None and self._wanted(issue):
+                if delivery.age < SETTLED:
+                    raise Transient(f"GitHub doesn't know yet that the issue was {why}.", AGAIN)
+                return None  # it was opened or labelled again
+            why = "deleted" if issue is None else "closed" if issue.state != "open" else "unlabeled"
+
+        async def write(connection: Connection) -> AgentMessage | None:
+            now = await projects.last_run(connection, name, intent.issue_number)
+            if now is None or not now.live:
+                return None
+            if (now.id, now.labelling) != (run.id, run.labelling):
+                raise Transient("The issue was labelled again meanwhile.", AGAIN)
+            payload = {"event": "cancelled", "why": f"The issue was {why}."}
+            return await self._message(connection, now.id, delivery, payload)
+
+        return write
+
+    async def _found(self, forge: Forge, number: int) -> Issue | None:
+        try:
+            return await forge.issue(number)
+        except NotFound:
+            return None
+
+    def _wanted(self, issue: Issue) -> bool:
+        return issue.state == "open" and any(self._is_trigger(label) for label in issue.labels)
 
     async def _said(self, intent: events.Said, delivery: Delivery) -> Write | None:
         if not await self._may_ask(intent.repository, intent.author, is_bot=intent.author.endswith("[bot]")):
@@ -174,9 +245,33 @@ class Intake:
         return message
 
 
+async def _begins(connection: Connection, run: Run, labelling: Labelling | None, delivery: Delivery) -> bool:
+    """Tell whether the issue's last run leaves room for the next; raise `Transient` while it is coming to its end."""
+    if run.live:
+        if labelling is None or labelling.id <= (run.labelling or 0):
+            return False
+        if run.ending:
+            raise Transient("The issue was labelled again while its run is coming to an end.", AGAIN)
+        await projects.labelled_again(connection, run.id, labelling.id)
+        return False
+    if labelling is not None and run.labelling is not None:
+        return labelling.id > run.labelling
+    labelled_at = labelling.at if labelling else _labelled_at(delivery)
+    return run.finished_at is None or labelled_at + GITHUB_CLOCK > run.finished_at
+
+
+def _await_labelling(labelling: Labelling | None, delivery: Delivery) -> None:
+    """Raise `Transient` when the list of an issue's events doesn't have yet what this delivery tells of."""
+    if labelling is None or delivery.payload.get("action") != "labeled" or delivery.age >= SETTLED:
+        return
+    if labelling.at + 2 * GITHUB_CLOCK < _labelled_at(delivery):
+        raise Transient("GitHub doesn't list yet who set the label.", AGAIN)
+
+
 def _labelled_at(delivery: Delivery) -> datetime:
     """Return when the issue had last changed as the delivery was made, which is when it was labelled."""
     try:
-        return datetime.fromisoformat(str(delivery.payload["issue"]["updated_at"]).replace("Z", "+00:00"))
+        at = datetime.fromisoformat(str(delivery.payload["issue"]["updated_at"]))
     except (KeyError, TypeError, ValueError):
         return delivery.received_at
+    return at if at.tzinfo else delivery.received_at

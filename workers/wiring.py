@@ -35,6 +35,7 @@ from app.storage.memory import WorkingMemory
 from app.storage.messages import Mailbox
 from app.storage.pace import SharedTurns
 from app.storage.pool import Lease, Pool, connect
+from app.storage.projects import ProjectReader
 from app.storage.records import LeasedRecords, subject_of
 from app.storage.requests import Requests
 from app.web.events import Reading
@@ -247,7 +248,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             settings.paused,
         )
         jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
-        intake = Intake(inbox, forges, forges.identity, bench.ring, utc_now, rules)
+        intake = Intake(inbox, ProjectReader(pool), forges, forges.identity, bench.ring, utc_now, rules)
         opener = Opener(Requests(pool), leases, forges, settings.trigger_label, random.random)
         await load_ahead(models)
         yield Worker(jobs, intake, inbox, mailbox, queue, forges.app, opener)

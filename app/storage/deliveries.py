@@ -12,12 +12,14 @@ from typing import Any
 import asyncpg
 
 from app.edges import Edge, edge
-from app.errors import Transient
+from app.errors import AuroraError, Transient
 from app.storage.group import Group
 from app.storage.pool import Connection, Pool, Raw, sql, storable, transaction
 
 STORE_SECONDS = 6.0  # for one commit; GitHub gives up after ten
 CONNECTIONS = 2  # that store; while one commits, the other's batch fills
+MOST_FAILURES = 8  # within a quarter of an hour
+LONGEST_WAIT = 3 * 24 * 3600.0  # seconds, for what passes by itself
 
 # What a single row can cause: a value out of range, a constraint, a row too big. All else fails whoever waits.
 BLAMES = (
@@ -36,7 +38,7 @@ class Delivery:
     event: str
     payload: dict[str, Any]
     received_at: datetime
-    failures: int = 0
+    age: float  # seconds, by PostgreSQL's clock
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _explain(error: Exception) -> str:
     return f"PostgreSQL isn't available ({type(error).__name__})."
 
 
-class Unreadable(Exception):
+class Unreadable(AuroraError):
     """A stored delivery whose payload is no JSON object."""
 
 
@@ -149,20 +151,20 @@ class Inbox:
             raise Unreadable(f"The payload isn't JSON: {error}.") from None
         if not isinstance(payload, dict):
             raise Unreadable("The payload isn't a JSON object.")
-        return Delivery(guid, row["event"], payload, row["received_at"], row["failures"])
+        return Delivery(guid, row["event"], payload, row["received_at"], row["age"])
 
     async def overdue(self, seconds: float) -> list[tuple[str, int]]:
         """Return the deliveries that nobody handled for `seconds`, with the number of the next ring."""
         found = await self._pool.fetch(sql("deliveries.overdue"), seconds)
         return [(row["guid"], row["tries"]) for row in found]
 
-    async def put_off(self, guid: str, seconds: float, why: str, *, counts: bool) -> None:
-        """Have a delivery looked at again after `seconds`; `counts`: towards giving it up."""
-        await self._pool.execute(sql("deliveries.put_off"), guid, seconds, int(counts), storable(why))
+    async def wait(self, guid: str, why: str, least: float) -> bool:
+        """Have a delivery looked at again, `least` seconds from now or later; tell whether it was given up."""
+        return bool(await self._pool.fetchval(sql("deliveries.wait"), guid, least, storable(why), LONGEST_WAIT))
 
-    async def park(self, guid: str, why: str) -> None:
-        """Keep a delivery, with its error, and don't try it again."""
-        await self._pool.execute(sql("deliveries.park"), guid, storable(why))
+    async def failed(self, guid: str, why: str) -> bool:
+        """Have a delivery looked at again a few times more; tell whether it was given up."""
+        return bool(await self._pool.fetchval(sql("deliveries.failed"), guid, storable(why), MOST_FAILURES))
 
     async def parked(self, most: int) -> list[Parked]:
         """Return the deliveries that were given up, the newest first."""

@@ -1,10 +1,11 @@
 """Projects as events and readers see them: begun once, found again by their issue or pull request."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from app.domain.ports import ModelCall
-from app.domain.project import Project, Repository
+from app.domain.project import Phase, Project, Repository
 from app.domain.task import Task
 from app.storage import rows
 from app.storage.pool import Connection, Pool, sql
@@ -20,13 +21,42 @@ async def start(
     requested_by: str,
     budget_usd: float,
     at: datetime,
+    labelling: int | None = None,
 ) -> UUID | None:
-    """Begin the next run of an issue; None when one is under way."""
+    """Begin the next run of an issue; None when one is under way, or this labelling has begun one."""
     started: UUID | None = await connection.fetchval(
         sql("projects.start"), identity, repository.full_name, repository.installation_id, issue_number,
-        title, requested_by, budget_usd, at,
+        title, requested_by, budget_usd, at, labelling,
     )  # fmt: skip
     return started
+
+
+@dataclass(frozen=True)
+class Run:
+    """The last run of an issue, as far as intake has to know it."""
+
+    id: UUID
+    phase: Phase
+    labelling: int | None  # the last one that it answers
+    finished_at: datetime | None
+    live: bool
+    told_to_end: bool
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is about to be cancelled."""
+        return self.live and (self.told_to_end or self.phase is Phase.cancel)
+
+
+async def last_run(connection: Connection, repository: str, issue_number: int) -> Run | None:
+    """Return the last run of an issue; nobody else changes it until the transaction at hand has ended."""
+    row = await connection.fetchrow(sql("projects.last_run_locked"), repository, issue_number)
+    return Run(**{**row, "phase": Phase(row["phase"])}) if row else None
+
+
+async def labelled_again(connection: Connection, identity: UUID, labelling: int) -> None:
+    """Note that the issue of a run under way was labelled once more: it is still the same run."""
+    await connection.execute(sql("projects.labelled_again"), identity, labelling)
 
 
 async def live_of_issue(connection: Connection, repository: str, issue_number: int) -> Project | None:
@@ -45,6 +75,15 @@ async def live_of_pull_request(connection: Connection, repository: str, number: 
     """Return the run under way that has this pull request."""
     row = await connection.fetchrow(sql("projects.live_of_pull_request"), repository, str(number))
     return rows.project(row) if row else None
+
+
+@dataclass(frozen=True)
+class Live:
+    """A run under way."""
+
+    id: UUID
+    issue_number: int
+    pull_request: int | None
 
 
 class ProjectReader:
@@ -70,6 +109,15 @@ class ProjectReader:
     async def calls(self, identity: UUID) -> list[ModelCall]:
         """Return the model calls of a project, oldest first."""
         return [rows.model_call(row) for row in await self._pool.fetch(sql("usage.of_project"), identity)]
+
+    async def last_run(self, repository: str, number: int) -> Run | None:
+        """Return the last run of an issue as it is at the moment."""
+        row = await self._pool.fetchrow(sql("projects.last_run"), repository, number)
+        return Run(**{**row, "phase": Phase(row["phase"])}) if row else None
+
+    async def live(self, repository: str) -> list[Live]:
+        """Return the runs under way in a repository."""
+        return [Live(**row) for row in await self._pool.fetch(sql("projects.live_of_repository"), repository)]
 
     async def of_issue(self, repository: str, number: int) -> Project | None:
         """Return the last run of an issue."""

@@ -8,7 +8,7 @@ ON CONFLICT DO NOTHING RETURNING guid
 
 -- name: peek
 -- A delivery that is to be handled.
-SELECT event, payload, received_at, failures FROM deliveries
+SELECT event, payload, received_at, extract(epoch FROM now() - received_at)::float8 AS age FROM deliveries
 WHERE guid = $1 AND handled_at IS NULL AND parked_at IS NULL
 
 -- name: take
@@ -19,15 +19,26 @@ SELECT true FROM deliveries WHERE guid = $1 AND handled_at IS NULL AND parked_at
 -- Note that a delivery has had its effect.
 UPDATE deliveries SET handled_at = now(), error = NULL WHERE guid = $1
 
--- name: put_off
--- Look at a delivery again after some seconds, and say why.
-UPDATE deliveries SET due_at = now() + $2 * interval '1 second', failures = failures + $3, error = $4
+-- name: wait
+-- Look at a delivery again later, because of something that passes: the longer it has waited the rarer, and after $4
+-- seconds no more. Tells whether it was given up.
+UPDATE deliveries
+SET due_at = now() + greatest($2, least(extract(epoch FROM now() - received_at) / 4, 300)) * interval '1 second',
+    error = $3,
+    parked_at = CASE WHEN received_at < now() - $4 * interval '1 second' THEN now() END
 WHERE guid = $1 AND handled_at IS NULL AND parked_at IS NULL
+RETURNING parked_at IS NOT NULL
 
--- name: park
--- Keep a delivery without trying it again, and say why.
-UPDATE deliveries SET parked_at = now(), failures = failures + 1, error = $2
+-- name: failed
+-- Look at a delivery again later, each time twice as much later, although it is unlikely to help; the $3rd time not
+-- any more. Tells whether it was given up.
+UPDATE deliveries
+SET due_at = now() + least(5 * 2 ^ failures, 600) * interval '1 second',
+    failures = failures + 1,
+    error = $2,
+    parked_at = CASE WHEN failures + 1 >= $3 THEN now() END
 WHERE guid = $1 AND handled_at IS NULL AND parked_at IS NULL
+RETURNING parked_at IS NOT NULL
 
 -- name: overdue
 -- Deliveries whose doorbell was not heard, with the number of the next ring.

@@ -3,10 +3,10 @@
 -- name: start
 -- Begin the next run of an issue, unless one is under way.
 INSERT INTO projects (id, repository, installation_id, issue_number, run, title, requested_by,
-                      status, phase, budget_usd, created_at)
+                      status, phase, budget_usd, created_at, labelling)
 SELECT $1, $2, $3, $4,
        COALESCE((SELECT max(run) FROM projects WHERE repository = $2 AND issue_number = $4), 0) + 1,
-       $5, $6, 'parsing', 'parse', $7::float8::numeric, $8
+       $5, $6, 'parsing', 'parse', $7::float8::numeric, $8, $9
 ON CONFLICT DO NOTHING
 RETURNING id
 
@@ -40,3 +40,27 @@ WHERE repository = $1 AND pull_request ->> 'number' = $2::text
 -- name: page
 -- Projects, the newest first.
 SELECT * FROM projects ORDER BY created_at DESC, id LIMIT $1 OFFSET $2
+
+-- name: last_run
+-- The last run of an issue as intake sees it.
+SELECT id, phase, labelling, finished_at, status NOT IN ('merged', 'escalated', 'cancelled') AS live,
+       EXISTS (SELECT FROM agent_messages m WHERE m.correlation_id = projects.id AND m.handled_at IS NULL
+               AND m.payload ->> 'event' = 'cancelled') AS told_to_end
+FROM projects WHERE repository = $1 AND issue_number = $2 ORDER BY run DESC LIMIT 1
+
+-- name: last_run_locked
+-- The last run of an issue, for the transaction at hand alone.
+SELECT id, phase, labelling, finished_at, status NOT IN ('merged', 'escalated', 'cancelled') AS live,
+       EXISTS (SELECT FROM agent_messages m WHERE m.correlation_id = projects.id AND m.handled_at IS NULL
+               AND m.payload ->> 'event' = 'cancelled') AS told_to_end
+FROM projects WHERE repository = $1 AND issue_number = $2 ORDER BY run DESC LIMIT 1
+FOR UPDATE
+
+-- name: labelled_again
+-- Note that the issue of a run under way was labelled once more: it is still the same run.
+UPDATE projects SET labelling = $2 WHERE id = $1
+
+-- name: live_of_repository
+-- The runs under way in a repository, each with its pull request's number.
+SELECT id, issue_number, (pull_request ->> 'number')::integer AS pull_request FROM projects
+WHERE repository = $1 AND status NOT IN ('merged', 'escalated', 'cancelled')

@@ -16,6 +16,7 @@ from app.errors import Transient
 from app.github.identity import AppIdentity
 from app.storage.deliveries import Inbox
 from app.storage.pool import Pool
+from app.storage.projects import ProjectReader
 from app.web.events import Reading
 from tests.fakes import START, FakeForges
 from tests.integration.core.world import ISSUE, World
@@ -50,7 +51,8 @@ class Door:
         async def identity() -> AppIdentity:
             return APP
 
-        self.intake = Intake(self.inbox, FakeForges(world.forge), identity, ring, world.clock, rules)
+        runs, forges = ProjectReader(world.pool), FakeForges(world.forge)
+        self.intake = Intake(self.inbox, runs, forges, identity, ring, world.clock, rules)
 
     async def store(self, guid: str, payload: dict[str, Any], event: str = "issues") -> str:
         await self.inbox.store(guid, event, payload["action"], json.dumps(payload).encode())
@@ -176,8 +178,7 @@ async def test_when_github_can_t_be_asked_the_delivery_waits(around: World):
     """It isn't handled, so the reconciler rings for it again."""
     around.forge.fail["permission"] = Transient("GitHub can't be reached.")
     door = Door(around)
-    with pytest.raises(Transient):
-        await door.receive("one", labelled())
+    await door.receive("one", labelled())
     assert await around.pool.fetchval("SELECT count(*) FROM deliveries WHERE handled_at IS NULL") == 1
     around.forge.fail.clear()
     await door.intake.handle("one")
@@ -188,11 +189,17 @@ async def test_taking_the_label_off_or_closing_tells_the_run(around: World):
     """Once for each delivery."""
     door = Door(around)
     await door.receive("one", labelled())
+    issue = around.forge.issues[ISSUE]
+    around.forge.issues[ISSUE] = replace(issue, state="closed")
     for _ in range(2):
         await door.receive("two", labelled("closed"))
+    around.forge.issues[ISSUE] = replace(issue, labels=())
+    for _ in range(2):
         await door.receive("three", labelled("unlabeled"))
+    del around.forge.issues[ISSUE]
+    await door.receive("four", labelled("deleted"))
     told = [one.get("why") for one in await messages(around.pool) if one["event"] == "cancelled"]
-    assert sorted(told) == ["The issue was closed.", "The issue was unlabeled."]
+    assert sorted(told) == ["The issue was closed.", "The issue was deleted.", "The issue was unlabeled."]
 
 
 @pytest.mark.parametrize(("author", "heard"), [("ann", True), ("rea", False), ("nobody", False)])
