@@ -48,6 +48,7 @@ KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
     (EnvironmentFailed, ErrorType.sandbox, False),
     (asyncpg.PostgresError, ErrorType.storage, True),
     (asyncpg.InterfaceError, ErrorType.storage, True),
+    (asyncpg.InternalClientError, ErrorType.storage, True),  # of a connection that was cut while it wrote
     (psycopg.OperationalError, ErrorType.storage, True),
     (psycopg.InterfaceError, ErrorType.storage, True),
     (psycopg.errors.ReadOnlySqlTransaction, ErrorType.storage, True),

@@ -79,7 +79,8 @@ class Jobs:
             if project.phase is Phase.done:
                 context.announce(project)  # the last word may have been lost
             else:
-                await maestro.run(context, project.phase)
+                async with self.leases.patience(context.project_id):
+                    await maestro.run(context, project.phase)
             await context.flush()
         except LeaseLost:
             raise
@@ -136,7 +137,8 @@ class Jobs:
             task = task.model_copy(update={"status": TaskStatus.running, "started_at": task.started_at or self.clock()})
             await records.write(task)
             try:
-                await self.workshop.build(lease, records, project, task)
+                async with self.leases.patience(task_id):
+                    await self.workshop.build(lease, records, project, task)
             except LeaseLost:
                 raise
             except Exception as error:  # noqa: BLE001 - the boundary of a job

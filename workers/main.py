@@ -60,6 +60,8 @@ async def _job(name: str, act: Callable[[], Awaitable[None]]) -> None:
 
 async def work(settings: Settings, ready_file: Path | None = None, tempo: Tempo = TEMPO) -> None:
     """Work until SIGTERM or SIGINT, then bring what is under way to a saved point; a second signal ends it at once."""
+    for pool in ("asyncpg.pool", "psycopg.pool"):
+        logging.getLogger(pool).setLevel(logging.ERROR)  # they tell of each try; an outage is told of once
     ending = Ending(tempo.drain + tempo.last)
     ending.watch()
     opened = asyncio.Event()

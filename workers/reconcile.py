@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Coroutine, Iterable
 from uuid import UUID
 
 from app import metrics
@@ -17,21 +17,21 @@ log = logging.getLogger(__name__)
 MOST_WAITING = 10_000  # jobs in Redis, beyond which ringing again only fills its memory
 NOTICE = 20  # looks between two for what stands still
 
-Look = Callable[[], Awaitable[None]]
-
 
 async def reconcile(worker: Worker, tempo: Tempo) -> None:
     """Look, for ever, for what is stored and handled by nobody; an outage is told of once."""
-    looks = 0
-    noticed: set[UUID] = set()
-    freeing, ringing, noticing = Outage("PostgreSQL"), Outage("what the reconciler rings with"), Outage("PostgreSQL")
+    outage, noticed, rounds = Outage("what the reconciler looks at"), set[UUID](), 0
     while True:
         await asyncio.sleep(tempo.reconcile)
-        await _try(freeing, lambda: _free(worker, tempo))
-        await _try(ringing, lambda: _ring(worker, tempo))
-        if looks % NOTICE == 0:
-            await _try(noticing, lambda: _notice(worker, tempo, noticed))
-        looks += 1
+        looks = [_free(worker, tempo), _ring(worker, tempo)]
+        if rounds % NOTICE == 0:
+            looks.append(_notice(worker, tempo, noticed))
+        failures = [error for look in looks if (error := await _try(look))]
+        if failures:
+            outage.goes_on(failures[0])
+        else:
+            outage.is_over()
+            rounds += 1
 
 
 async def ring_for(worker: Worker, messages: Iterable[Overdue]) -> None:
@@ -40,13 +40,13 @@ async def ring_for(worker: Worker, messages: Iterable[Overdue]) -> None:
         await worker.queue.work(message.id, message.message_type, message.subject, message.ring)
 
 
-async def _try(outage: Outage, look: Look) -> None:
+async def _try(look: Coroutine[None, None, None]) -> Exception | None:
+    """Look; return what went wrong, which is told of once and tried again."""
     try:
-        await within(COMMAND_TIMEOUT, look())
-    except Exception as error:  # noqa: BLE001 - whatever it was, the next look may succeed; the outage tells of it
-        outage.goes_on(error)
-    else:
-        outage.is_over()
+        await within(COMMAND_TIMEOUT, look)
+    except Exception as error:  # noqa: BLE001 - one look must not keep the others from being made
+        return error
+    return None
 
 
 async def _free(worker: Worker, tempo: Tempo) -> None:

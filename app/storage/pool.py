@@ -31,12 +31,19 @@ COMMAND_TIMEOUT = 30.0  # seconds
 APPLICATION = "aurora"  # as PostgreSQL knows our connections
 
 # What drivers raise when the store is away, full or refuses.
-STORE_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+STORE_FAILURES = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what it makes of a connection that was cut while it wrote
+    TimeoutError,
+)
 # Those of them that pass by themselves: not there, out of space or connections, a standby.
 STORE_AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

@@ -2,14 +2,18 @@
 
 import asyncio
 import itertools
+import signal
+import sys
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import pytest
 
 from app.domain.ports import Revoked
+from app.edges import Edge, edge
 from app.errors import LeaseLost
 from app.storage.leases import Leases
-from app.storage.pool import Lease, Pool, fenced
+from app.storage.pool import Lease, Pool, connect, fenced
 from app.storage.records import LeasedRecords
 
 
@@ -181,3 +185,155 @@ async def test_a_revoked_task_refuses_the_writes_of_its_worker(pool: Pool, lease
 
 async def _no_ring(message: object) -> None:
     """Announce nothing."""
+
+
+FROZEN = """
+import asyncio, os, signal, sys
+from uuid import UUID
+from app.storage.leases import Leases
+from app.storage.pool import connect, fenced
+
+async def main():
+    pool = await connect(sys.argv[1], size=2)
+    async with Leases(pool, "frozen", ttl=0.5, beat=0.1).hold(UUID(sys.argv[2])) as lease:
+        async with fenced(pool, lease, "test") as connection:
+            await connection.execute("UPDATE projects SET title = 'late' WHERE id = $1", lease.subject)
+            print("within", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_holder_that_froze_within_a_transaction_is_put_out_of_the_way(
+    pool: Pool, database_url: str, project_id: UUID, monkeypatch: pytest.MonkeyPatch
+):
+    """Its connection keeps the lease's row locked: it is ended, a successor starts, and nothing late is written."""
+    monkeypatch.setattr("app.storage.leases.LOCK_SECONDS", 0.2)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FROZEN, database_url, str(project_id),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdout is not None
+    try:
+        assert await asyncio.wait_for(child.stdout.readline(), 20) == b"within\n"
+        successor = Leases(pool, "two")
+        await asyncio.sleep(0.7)
+        async with successor.hold(project_id) as lease:
+            assert lease is None
+        assert len(await successor.free(0.5)) == 1
+        assert await successor.free(0.5) == []
+        async with successor.hold(project_id) as lease:
+            assert lease is not None
+            assert lease.epoch == 2
+    finally:
+        child.send_signal(signal.SIGCONT)
+        _, said = await asyncio.wait_for(child.communicate(), 20)
+    assert child.returncode != 0, said
+    assert await pool.fetchval("SELECT title FROM projects WHERE id = $1", project_id) == "A title"
+
+
+async def test_a_connection_that_is_only_idle_or_at_work_is_left_alone(pool: Pool, leases: Leases):
+    working = asyncio.create_task(pool.fetchval("SELECT pg_sleep(0.5)"))
+    await asyncio.sleep(0.2)
+    assert await leases.free(0.1) == []
+    await working
+
+
+@dataclass
+class Clock:
+    """A clock that is set by hand."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def show(shown: list[str], what: str) -> None:
+    """Do what others see."""
+
+    async def act() -> None:
+        shown.append(what)
+
+    await edge(Edge.github, "test", act)
+
+
+async def test_what_others_see_is_refused_after_a_pause_in_which_a_successor_came(pool: Pool):
+    """No beat has told yet: the lease is asked for anew before the act, because it is no longer fresh."""
+    subject, clock, shown = uuid4(), Clock(), list[str]()
+
+    async def work() -> None:
+        async with Leases(pool, "one", beat=60, clock=clock).hold(subject):
+            await show(shown, "before")
+            clock.now += 60
+            await show(shown, "after a pause without a successor")
+            clock.now += 60
+            await expire(pool, subject)
+            async with Leases(pool, "two").hold(subject):
+                await asyncio.sleep(0)
+            await show(shown, "after it")
+
+    with pytest.raises(LeaseLost):
+        await work()
+    assert shown == ["before", "after a pause without a successor"]
+
+
+async def test_what_a_block_left_running_shows_nothing_any_more(pool: Pool, leases: Leases):
+    shown, go_on = list[str](), asyncio.Event()
+
+    async def later() -> None:
+        await go_on.wait()
+        await show(shown, "late")
+
+    async with leases.hold(uuid4()):
+        left = asyncio.create_task(later())
+    go_on.set()
+    with pytest.raises(LeaseLost):
+        await left
+    assert shown == []
+
+
+async def test_a_holder_whose_store_is_silent_for_longer_than_its_lease_is_stopped(database_url: str):
+    """It can't know whether somebody else has taken over."""
+    lost = await connect(database_url, size=3)
+
+    async def work() -> None:
+        async with Leases(lost, "one", ttl=0.5, beat=0.1).hold(uuid4()):
+            lost.terminate()
+            await asyncio.sleep(30)
+
+    with pytest.raises(LeaseLost, match="didn't answer"):
+        await asyncio.wait_for(work(), 10)
+
+
+async def test_a_block_that_beats_and_writes_nothing_is_ended_by_time(pool: Pool):
+    stuck, subject = Leases(pool, "one", beat=0.05, stuck=0.4), uuid4()
+
+    async def work() -> None:
+        async with stuck.hold(subject) as lease, stuck.patience(subject):
+            assert lease is not None
+            for _ in range(6):
+                await asyncio.sleep(0.1)
+                await write(pool, lease)  # this is progress
+            assert [one.subject for one in await stuck.standing_still(0.0)] == [subject]
+            await asyncio.sleep(30)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(work(), 10)
+    assert await stuck.standing_still(0.0) == []
+
+
+async def test_a_worker_that_is_to_end_begins_nothing_long_and_takes_nothing(pool: Pool, leases: Leases):
+    async def work() -> None:
+        async with leases.hold(uuid4()):
+            leases.drain()
+            shown = list[str]()
+            await show(shown, "what has begun goes on")
+            assert shown
+            await edge(Edge.model, "test", asyncio.Event().wait)
+
+    with pytest.raises(LeaseLost):
+        await asyncio.wait_for(work(), 5)
+    async with leases.hold(uuid4()) as lease:
+        assert lease is None

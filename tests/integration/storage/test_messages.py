@@ -1,5 +1,7 @@
 """Messages wait until they are handled, once each, and are announced again when nobody handles them."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from app.domain.ports import Handled, Postponed
@@ -68,8 +70,36 @@ async def test_a_message_is_not_overdue_while_a_living_worker_holds_its_subject(
 
 
 async def test_when_a_message_is_due_is_up_to_the_clock_of_the_store(pool: Pool, deliver, message):
-    from datetime import timedelta
-
     ahead = message.model_copy(update={"timestamp": message.timestamp + timedelta(days=365_000)})
     await deliver(ahead)
     assert await Mailbox(pool).pending(ahead.correlation_id) == [ahead]
+
+
+async def test_a_message_that_was_rung_for_thousands_of_times_is_rung_for_again(pool: Pool, deliver, message):
+    """The growing delay must not grow beyond what numbers can hold: one such message would silence all others."""
+    await deliver(message)
+    await pool.execute(LONG_AGO + ", rings = 5000")
+    assert [late.ring for late in await Mailbox(pool).overdue(1.0)] == [5001]
+
+
+async def test_two_that_look_for_overdue_messages_at_once_ring_once(pool: Pool, deliver, note, project_id: UUID):
+    for _ in range(50):
+        await deliver(note(project_id))
+    await pool.execute(LONG_AGO)
+    found = await asyncio.gather(*(Mailbox(pool).overdue(1.0) for _ in range(4)))
+    rung = [(late.id, late.ring) for some in found for late in some]
+    assert len(rung) == len(set(rung)) == 50
+
+
+async def test_what_is_let_go_is_announced_at_once_under_a_number_of_its_own(pool: Pool, deliver, message):
+    await deliver(message)
+    assert [late.ring for late in await Mailbox(pool).again([message.correlation_id])] == [1]
+    assert await Mailbox(pool).again([uuid4()]) == []
+
+
+async def test_a_message_that_waits_for_very_long_is_told_of(pool: Pool, deliver, message):
+    await deliver(message.model_copy(update={"timestamp": datetime.now(UTC) - timedelta(hours=3)}))
+    await pool.execute("UPDATE agent_messages SET due_at = now() - interval '1 second'")
+    (waiting,) = await Mailbox(pool).waiting(7200.0)
+    assert waiting.subject == message.correlation_id
+    assert await Mailbox(pool).waiting(14400.0) == []

@@ -86,8 +86,14 @@ class Process:
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Return the log's lines about an event."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == event]
+        return [line for line in self._lines() if line["event"] == event]
+
+    def said(self) -> list[str]:
+        """Return the events of the log."""
+        return [line["event"] for line in self._lines()]
+
+    def _lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
 
 @dataclass
