@@ -12,12 +12,15 @@ from app.domain.roles import Tier
 from app.errors import AuroraError, ConfigurationError
 from app.github.forges import GitHubForges
 from app.settings import Settings
+from app.storage.deliveries import Inbox
+from app.storage.pool import connect
 from workers.llm.models import Models
 from workers.sandbox.detect import detect
 from workers.wiring import forges_of, models_of
 from workers.workspace.command import require_git
 
 SECONDS = 15.0  # for each look
+PARKED_SHOWN = 5
 
 Look = Callable[[Settings], Awaitable[str]]
 
@@ -51,6 +54,18 @@ async def _postgresql(settings: Settings) -> str:
         return f"PostgreSQL {version}"
     finally:
         await connection.close()
+
+
+async def _deliveries(settings: Settings) -> str:
+    pool = await connect(settings.database(), size=1)
+    try:
+        parked = await Inbox(pool).parked(PARKED_SHOWN)
+    finally:
+        await pool.close()
+    if not parked:
+        return "none was given up"
+    listed = "; ".join(f"{one.guid} ({one.event}, {one.parked_at:%Y-%m-%d %H:%M}): {one.error}" for one in parked)
+    return f"given up, newest first: {listed}"
 
 
 async def _redis(settings: Settings) -> str:
@@ -90,6 +105,7 @@ async def _git(_: Settings) -> str:
 
 LOOKS: dict[str, Look] = {
     "postgresql": _postgresql,
+    "deliveries": _deliveries,
     "redis": _redis,
     "github": _github,
     "model": _model,

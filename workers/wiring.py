@@ -82,6 +82,9 @@ class Worker:
     queue: Queue
     app: GitHubClient  # speaks as the app itself
     opener: Opener
+    forges: GitHubForges
+    pool: Pool
+    settings: Settings
 
 
 @dataclass(frozen=True)
@@ -251,4 +254,4 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
         intake = Intake(inbox, ProjectReader(pool), forges, forges.identity, bench.ring, utc_now, rules)
         opener = Opener(Requests(pool), leases, forges, settings.trigger_label, random.random)
         await load_ahead(models)
-        yield Worker(jobs, intake, inbox, mailbox, queue, forges.app, opener)
+        yield Worker(jobs, intake, inbox, mailbox, queue, forges.app, opener, forges, pool, settings)

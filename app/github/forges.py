@@ -54,6 +54,10 @@ class GitHubForges:
         """Return the forge of a repository."""
         return GitHubForge(repository, *self._installation(repository.installation_id), self._shared)
 
+    def client(self, repository: Repository) -> GitHubClient:
+        """Return the client of a repository's installation."""
+        return self._installation(repository.installation_id)[0]
+
     async def identity(self) -> AppIdentity:
         """Return who the app is; asked of GitHub once."""
         if self._identity is None:

@@ -1,72 +1,108 @@
-"""Webhook deliveries that GitHub could not bring: it tries once, and remembers them for three days."""
+"""What GitHub knows and could not tell: deliveries that it tried once, labelled issues, open pull requests."""
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from app import metrics
 from app.github.client import GitHubClient
-from app.github.reading import moment
+from app.github.reading import login, moment
 
-log = logging.getLogger(__name__)
-
-MOST_ATTEMPTS = 5  # of one delivery; after that something else is wrong
-MOST_PAGES = 30  # of a hundred
+MOST_PAGES = 100  # of a hundred deliveries
 
 
-class Stored(Protocol):
-    """What has arrived."""
+@dataclass(frozen=True)
+class Attempts:
+    """What GitHub tried to bring, by GUID, and how the newest try of all ended."""
 
-    async def known(self, guids: Iterable[str]) -> set[str]:
-        """Return those of `guids` that are stored."""
-        ...
+    missed: tuple["Missed", ...]
+    arrived: frozenset[str]
+    newest: datetime | None
+    newest_arrived: bool
 
 
 @dataclass(frozen=True)
 class Missed:
-    """A delivery to request again."""
+    """A delivery that hasn't come."""
 
     id: int
     guid: str
     event: str
     delivered_at: datetime
+    refused: bool  # this side answered with 4xx
 
 
-async def request_missed(app: GitHubClient, stored: Stored, since: datetime) -> list[Missed]:
-    """Request again every delivery since `since` that failed and isn't stored; return those.
+@dataclass(frozen=True)
+class LabelledIssue:
+    """An open issue that bears the label."""
 
-    `app` speaks as the app itself. Raises `Transient` or `ForgeError`; calling it again is harmless.
-    """
-    failed = missed(await _attempts(app, since))
-    known = await stored.known([delivery.guid for delivery in failed]) if failed else set()
-    wanted = [delivery for delivery in failed if delivery.guid not in known]
-    for delivery in wanted:
-        await app.post("/app/hook/deliveries/{id}/attempts", {"id": str(delivery.id)}, data=b"")
-        metrics.DELIVERIES_REQUESTED_AGAIN.inc()
-        log.info("requested a delivery again", extra={"delivery": delivery.guid, "kind": delivery.event})
-    return wanted
+    number: int
+    author: str
+    author_type: str
+    created_at: str
+    updated_at: str
 
 
-def missed(attempts: Sequence[dict[str, Any]]) -> list[Missed]:
-    """Return the deliveries none of whose attempts succeeded, oldest first; each once."""
-    by_guid: dict[str, list[dict[str, Any]]] = {}
-    for attempt in attempts:
-        by_guid.setdefault(attempt["guid"], []).append(attempt)
-    found = []
-    for guid, tries in by_guid.items():
-        if len(tries) >= MOST_ATTEMPTS or any(200 <= one["status_code"] < 300 for one in tries):
-            continue
-        newest = max(tries, key=lambda one: moment(one["delivered_at"]))
-        found.append(Missed(newest["id"], guid, newest["event"], moment(newest["delivered_at"])))
-    return sorted(found, key=lambda delivery: (delivery.delivered_at, delivery.id))
-
-
-async def _attempts(app: GitHubClient, since: datetime) -> list[dict[str, Any]]:
+async def attempts(app: GitHubClient, since: datetime) -> Attempts:
+    """Return what GitHub has tried to bring since a moment; `app` speaks as the app itself."""
     found: list[dict[str, Any]] = []
     async for attempt in app.getiter("/app/hook/deliveries?per_page=100"):
         if moment(attempt["delivered_at"]) < since or len(found) >= MOST_PAGES * 100:
             break  # newest first
         found.append(attempt)
-    return found
+    arrived = frozenset(one["guid"] for one in found if _arrived(one))
+    newest = found[0] if found else None
+    return Attempts(
+        tuple(missed(found)),
+        arrived,
+        moment(newest["delivered_at"]) if newest else None,
+        newest is None or _arrived(newest),
+    )
+
+
+def missed(found: Sequence[dict[str, Any]]) -> list[Missed]:
+    """Return the deliveries none of whose attempts succeeded, oldest first; each once, by its newest attempt."""
+    by_guid: dict[str, list[dict[str, Any]]] = {}
+    for attempt in found:
+        by_guid.setdefault(attempt["guid"], []).append(attempt)
+    lost = []
+    for guid, tries in by_guid.items():
+        if any(_arrived(one) for one in tries):
+            continue
+        newest = max(tries, key=lambda one: int(one["id"]))
+        refused = 400 <= newest["status_code"] < 500
+        first = min(moment(one["delivered_at"]) for one in tries)
+        lost.append(Missed(newest["id"], guid, newest["event"], first, refused))
+    return sorted(lost, key=lambda delivery: (delivery.delivered_at, delivery.id))
+
+
+def _arrived(attempt: dict[str, Any]) -> bool:
+    return 200 <= int(attempt["status_code"]) < 300
+
+
+async def ask_again(app: GitHubClient, attempt: int) -> None:
+    """Have GitHub send a delivery once more; asking twice is harmless, since its GUID stays the same."""
+    await app.post("/app/hook/deliveries/{id}/attempts", {"id": str(attempt)}, data=b"")
+
+
+async def labelled_issues(client: GitHubClient, repository: str, label: str) -> list[LabelledIssue]:
+    """Return the open issues of a repository that bear a label."""
+    url = "/repos/{owner}/{repo}/issues?state=open&per_page=100{&labels}"
+    found = await client.list(url, {**_names(repository), "labels": label})
+    return [
+        LabelledIssue(
+            one["number"], login(one), (one.get("user") or {}).get("type", "User"), one["created_at"], one["updated_at"]
+        )
+        for one in found
+        if "pull_request" not in one
+    ]
+
+
+async def open_pulls(client: GitHubClient, repository: str) -> dict[int, str]:
+    """Return the open pull requests of a repository, each with when it last changed."""
+    found = await client.list("/repos/{owner}/{repo}/pulls?state=open&per_page=100", _names(repository))
+    return {one["number"]: one["updated_at"] for one in found}
+
+
+def _names(repository: str) -> dict[str, str]:
+    return dict(zip(("owner", "repo"), repository.split("/", 1), strict=True))

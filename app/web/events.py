@@ -112,7 +112,7 @@ def intent(event: str, payload: Mapping[str, Any], app: AppIdentity, reading: Re
         log.warning("delivery makes no sense", extra={"kind": event[:40], "why": _where(error)})
         return None
     repository = getattr(found, "repository", None)
-    if repository is not None and not _covers(reading.repositories, repository.full_name):
+    if repository is not None and not covers(reading.repositories, repository.full_name):
         log.info("repository isn't on the list", extra={"repository": repository.full_name})
         return None
     return found
@@ -218,7 +218,8 @@ def _same(one: str, other: str) -> bool:
     return one.strip().casefold() == other.strip().casefold()
 
 
-def _covers(patterns: tuple[str, ...], full_name: str) -> bool:
+def covers(patterns: tuple[str, ...], full_name: str) -> bool:
+    """Tell whether a repository is on the operator's list; an empty one has them all."""
     return not patterns or any(fnmatchcase(full_name.casefold(), one.casefold()) for one in patterns)
 
 

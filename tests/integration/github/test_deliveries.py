@@ -1,48 +1,133 @@
-"""What the hub sends is taken in, and what it could not bring is requested again."""
+"""What happened on the hub becomes one run for each intent, whatever of it was told, and however often."""
 
 import asyncio
+import json
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
-from app.domain.project import Project, Repository
-from app.domain.task import Task
-from app.github.forge import GitHubForge
+from app.domain.messages import AgentMessage
+from app.domain.project import Repository
 from app.github.forges import GitHubForges
-from app.github.recovery import request_missed
-from app.web.events import Reading, Said, Start, intent
+from app.storage.deliveries import Inbox
+from app.storage.pool import Pool, connect
+from app.storage.projects import ProjectReader
+from app.web.events import Reading
 from app.web.server import create_app, serve
+from workers.intake import Intake, Rules
+from workers.recovery import Recovery
+from workers.wiring import Worker, utc_now
 
 
-class Stores:
-    def __init__(self) -> None:
-        self.deliveries: dict[str, tuple[str, bytes]] = {}
-        self.arrived = asyncio.Event()
+class Silent:
+    """A doorbell that nobody hears."""
 
-    async def store(self, guid: str, event: str, action: str | None, payload: bytes) -> bool:
-        is_new = guid not in self.deliveries
-        self.deliveries.setdefault(guid, (event, payload))
-        return is_new
-
-    async def known(self, guids: Iterable[str]) -> set[str]:
-        return set(guids) & set(self.deliveries)
-
-    async def new_deliveries(self, guids: Sequence[str]) -> None:
-        self.arrived.set()
-
-    async def page(self, limit: int, offset: int) -> list[Project]:
-        return []
-
-    async def get(self, identity: UUID) -> Project | None:
+    async def new_deliveries(self, guids: Any) -> None:
         return None
 
-    async def tasks(self, identity: UUID) -> list[Task]:
-        return []
+
+@dataclass
+class Scene:
+    """The hub, a person on it, and intake and recovery with a database of their own."""
+
+    hub: Any
+    session: aiohttp.ClientSession
+    forges: GitHubForges
+    repository: Repository
+    pool: Pool
+    inbox: Inbox
+    port: int
+    paused: bool = False
+
+    async def ask(self, method: str, path: str, data: Any = None) -> Any:
+        """Do something on the hub as a person."""
+        url = f"{self.hub.url}/repos/octo/sample{path}"
+        async with self.session.request(method, url, json=data, headers=self.hub.person()) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json()
+
+    async def open_issue(self, *labels: str) -> int:
+        return int((await self.ask("POST", "/issues", {"title": "Fix", "body": "it", "labels": labels}))["number"])
+
+    async def recover(self, *, restarted: bool = False) -> None:
+        """Look at GitHub; `restarted`: by a worker that has just started, an hour later."""
+        if restarted:
+            await self.pool.execute("UPDATE marks SET at = at - interval '2 hours' WHERE name <> 'deliveries'")
+        settings = SimpleNamespace(paused=self.paused, repositories=(), trigger_label="aurora")
+        worker = SimpleNamespace(
+            pool=self.pool, app=self.forges.app, forges=self.forges, inbox=self.inbox, settings=settings
+        )
+        await Recovery(cast("Worker", worker), timedelta(0), utc_now()).look()
+
+    async def handle(self) -> None:
+        """Handle what is stored, twice and at once."""
+
+        async def ring(_: AgentMessage) -> None:
+            return None
+
+        rules = Rules(Reading(), frozenset(), budget_usd=5.0, paused=self.paused)
+        runs = ProjectReader(self.pool)
+        intake = Intake(self.inbox, runs, self.forges, self.forges.identity, ring, utc_now, rules)
+        guids = [row["guid"] for row in await self.pool.fetch("SELECT guid FROM deliveries ORDER BY random()")]
+        await asyncio.gather(*(intake.handle(guid) for guid in guids * 2))
+
+    async def runs(self) -> list[tuple[int, str]]:
+        rows = await self.pool.fetch("SELECT run, requested_by FROM projects ORDER BY run")
+        return [(row["run"], row["requested_by"]) for row in rows]
+
+    async def told(self) -> list[str]:
+        """Return what the runs were told, oldest first."""
+        rows = await self.pool.fetch("SELECT payload FROM agent_messages ORDER BY timestamp")
+        return [row["payload"].get("why", row["payload"]["event"]) for row in rows]
+
+    async def end(self) -> None:
+        """Let the last run come to its end."""
+        await self.pool.execute("UPDATE projects SET status = 'escalated', phase = 'done', finished_at = now()")
+        await self.pool.execute("UPDATE agent_messages SET handled_at = now()")
+
+    async def replay(self) -> None:
+        """Have everything arrive once more, under new GUIDs, as if it were new."""
+        await self.pool.execute(
+            "INSERT INTO deliveries (guid, event, action, payload)"
+            " SELECT 'again-' || gen_random_uuid(), event, action, payload FROM deliveries"
+        )
+
+    @asynccontextmanager
+    async def server(self) -> AsyncIterator[None]:
+        """Take deliveries in."""
+        secret = self.hub.app["webhook_secret"]
+        app = create_app(inbox=self.inbox, doorbell=Silent(), checks={}, webhook_secret=secret)
+        stop, started = asyncio.Event(), asyncio.Event()
+        serving = asyncio.create_task(serve(app, "127.0.0.1", self.port, stop, lambda _: started.set()))
+        await started.wait()
+        try:
+            yield
+        finally:
+            stop.set()
+            await serving
+
+    async def attempted(self, number: int) -> None:
+        """Wait until the hub has tried that many deliveries."""
+        for _ in range(400):
+            if len(await self.forges.app.getitem("/app/hook/deliveries?per_page=100")) >= number:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail("the hub didn't try to bring what happened")
+
+    async def stored(self, number: int) -> None:
+        """Wait until that many deliveries have arrived."""
+        for _ in range(400):
+            if await self.pool.fetchval("SELECT count(*) FROM deliveries") >= number:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail("the deliveries didn't arrive")
 
 
 @pytest.fixture
@@ -58,79 +143,147 @@ def webhook_url(port: int) -> str:
     return f"http://127.0.0.1:{port}/webhooks/github"
 
 
-async def intents(stores: Stores, forges: GitHubForges, wanted: type) -> list[Any]:
-    """Wait until something of the wanted kind has arrived and return what was read."""
-    import json
-
-    app = await forges.identity()
-    while True:
-        read = [intent(event, json.loads(body), app, Reading()) for event, body in stores.deliveries.values()]
-        if found := [one for one in read if isinstance(one, wanted)]:
-            return found
-        stores.arrived.clear()
-        await asyncio.wait_for(stores.arrived.wait(), 20)
-
-
-async def test_the_hubs_events_are_taken_in_read_and_recovered(
+@pytest.fixture
+async def scene(
     hub: Any,
-    port: int,
     session: aiohttp.ClientSession,
     forges: GitHubForges,
-    forge: GitHubForge,
     repository: Repository,
-):
-    issues = f"{hub.url}/repos/octo/sample/issues"
-    begun = datetime.now(UTC) - timedelta(minutes=1)
+    database_url: str,
+    port: int,
+) -> AsyncIterator[Scene]:
+    pool = await connect(database_url, size=8)
+    yield Scene(hub, session, forges, repository, pool, Inbox(pool), port)
+    await asyncio.wait_for(pool.close(), 10)
 
-    async def post(url: str, data: dict[str, Any]) -> dict[str, Any]:
-        async with session.post(url, json=data, headers=hub.person()) as answer:
-            assert answer.status in {200, 201}, await answer.text()
-            return await answer.json()
 
-    issue = await post(issues, {"title": "Fix", "body": "it", "labels": ["aurora"]})  # nobody listens yet
-    await until_attempted(forges)
+async def test_what_was_missed_while_the_server_was_down_arrives_once_it_is_up(scene: Scene):
+    await scene.open_issue("aurora")
+    await scene.attempted(2)
+    await scene.recover()  # nobody listens: a few are asked for, and fail again
+    assert await scene.pool.fetchval("SELECT count(*) FROM missed_deliveries WHERE asked > 0") >= 1
+    async with scene.server():
+        await scene.pool.execute("UPDATE missed_deliveries SET due_at = now()")
+        await scene.pool.execute("INSERT INTO marks VALUES ('opened', now() + interval '1 minute')")
+        await scene.recover()
+        await scene.stored(3)  # two from the hub, and what the comparison found
+    await scene.recover()
+    assert await scene.pool.fetchval("SELECT count(*) FROM missed_deliveries") == 0
+    await scene.handle()
+    assert await scene.runs() == [(1, "you")]
+    assert await scene.told() == ["labelled"]
 
-    stores = Stores()
-    app = create_app(
-        inbox=stores,
-        doorbell=stores,
-        projects=stores,
-        checks={},
-        webhook_secret=hub.app["webhook_secret"],
+
+async def test_a_look_begins_where_the_last_one_ended(scene: Scene):
+    await scene.open_issue()
+    await scene.attempted(1)
+    await scene.recover()
+    reached = await scene.pool.fetchval("SELECT at FROM marks WHERE name = 'deliveries'")
+    assert datetime.now(UTC) - reached < timedelta(minutes=1)
+
+
+async def test_a_labelled_issue_that_nobody_told_of_is_begun_for_who_labelled_it(scene: Scene):
+    """Once, however often it is found; what isn't labelled isn't begun."""
+    await scene.open_issue("aurora")
+    await scene.open_issue("bug")
+    for _ in range(3):
+        await scene.recover(restarted=True)
+        await scene.handle()
+    assert await scene.runs() == [(1, "you")]
+    assert await scene.pool.fetchval("SELECT count(*) FROM deliveries") == 1
+
+
+async def test_what_was_labelled_while_paused_begins_afterwards(scene: Scene):
+    number = await scene.open_issue()
+    scene.paused = True
+    async with scene.server():
+        await scene.ask("POST", f"/issues/{number}/labels", ["aurora"])
+        await scene.stored(1)
+    await scene.recover(restarted=True)
+    await scene.handle()
+    assert await scene.runs() == []
+    scene.paused = False
+    await scene.recover()
+    await scene.handle()
+    assert await scene.runs() == [(1, "you")]
+
+
+async def test_a_run_whose_issue_was_closed_unnoticed_is_told(scene: Scene):
+    number = await scene.open_issue("aurora")
+    await scene.recover()
+    await scene.handle()
+    await scene.ask("PATCH", f"/issues/{number}", {"state": "closed"})
+    await scene.recover(restarted=True)
+    await scene.handle()
+    assert await scene.told() == ["labelled", "The issue was closed."]
+
+
+async def test_a_pull_request_that_changed_unnoticed_is_looked_at_once(scene: Scene):
+    await scene.open_issue("aurora")
+    await scene.recover()
+    await scene.handle()
+    await scene.pool.execute("""UPDATE projects SET pull_request = '{"number": 77, "url": "u", "head_sha": "a"}'""")
+    await scene.recover(restarted=True)
+    await scene.handle()
+    assert await scene.told() == ["labelled", "looked_at"]
+
+
+async def test_each_labelling_is_one_run_whatever_the_clocks_say(scene: Scene):
+    """Within one second: labelled, ended, everything told again, labelled again."""
+    async with scene.server():
+        number = await scene.open_issue("aurora")
+        await scene.stored(2)
+        await scene.handle()
+        await scene.end()
+        await scene.replay()
+        await scene.handle()
+        assert await scene.runs() == [(1, "you")]
+        await scene.ask("DELETE", f"/issues/{number}/labels/aurora")
+        await scene.ask("POST", f"/issues/{number}/labels", ["aurora"])
+        await scene.stored(6)
+    for _ in range(2):
+        await scene.handle()
+        await scene.replay()
+    await scene.handle()
+    assert await scene.runs() == [(1, "you"), (2, "you")]
+    assert await scene.told() == ["labelled", "labelled"]
+
+
+async def test_a_label_that_was_off_for_a_moment_is_the_same_run(scene: Scene):
+    """Nor does its end, told late, make it another one."""
+    number = await scene.open_issue("aurora")
+    await scene.recover()
+    await scene.handle()
+    await scene.ask("DELETE", f"/issues/{number}/labels/aurora")
+    await scene.ask("POST", f"/issues/{number}/labels", ["aurora"])
+    payload = await scene.pool.fetchval("SELECT payload FROM deliveries")
+    off = json.dumps({**json.loads(payload), "action": "unlabeled"}).encode()
+    await scene.inbox.store("on", "issues", "labeled", payload)
+    await scene.handle()
+    await scene.inbox.store("off", "issues", "unlabeled", off)
+    await scene.pool.execute("UPDATE deliveries SET received_at = now() - interval '1 minute' WHERE guid = 'off'")
+    await scene.handle()
+    await scene.end()
+    await scene.replay()
+    await scene.handle()
+    assert await scene.runs() == [(1, "you")]
+    assert await scene.told() == ["labelled"]
+
+
+async def test_a_label_set_while_the_run_is_ending_waits_for_the_next(scene: Scene):
+    number = await scene.open_issue("aurora")
+    await scene.recover()
+    await scene.handle()
+    payload = await scene.pool.fetchval("SELECT payload FROM deliveries")
+    await scene.ask("DELETE", f"/issues/{number}/labels/aurora")
+    await scene.inbox.store(
+        "off", "issues", "unlabeled", json.dumps({**json.loads(payload), "action": "unlabeled"}).encode()
     )
-    stop, started = asyncio.Event(), asyncio.Event()
-    server = asyncio.create_task(serve(app, "127.0.0.1", port, stop, lambda _: started.set()))
-    await started.wait()
-    try:
-        asked = await request_missed(forges.app, stores, begun)
-        assert {one.event for one in asked} >= {"issues"}
-        starts = await intents(stores, forges, Start)
-        assert set(starts) == {Start(repository, issue["number"], "you", False)}
-
-        await forge.comment(issue["number"], "Working on it")
-        await post(f"{issues}/{issue['number']}/comments", {"body": "Thanks"})
-        said = await intents(stores, forges, Said)
-        assert [(one.author, one.body) for one in said] == [("you", "Thanks")]
-        await until_nothing_is_missing(forges, stores, begun)
-    finally:
-        stop.set()
-        await server
-
-
-async def until_attempted(forges: GitHubForges) -> None:
-    """Wait until the hub has tried and failed to bring what happened."""
-    for _ in range(400):
-        attempts = await forges.app.getitem("/app/hook/deliveries?per_page=100")
-        if any(one["event"] == "issues" for one in attempts):
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("the hub didn't try to bring the issue's events")
-
-
-async def until_nothing_is_missing(forges: GitHubForges, stores: Stores, since: datetime) -> None:
-    """Request again what is missing until everything is here."""
-    for _ in range(400):
-        if not await request_missed(forges.app, stores, since):
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("something stays missing")
+    await scene.handle()
+    await scene.ask("POST", f"/issues/{number}/labels", ["aurora"])
+    await scene.inbox.store("on", "issues", "labeled", payload)
+    await scene.handle()
+    assert await scene.runs() == [(1, "you")]
+    await scene.end()
+    await scene.handle()
+    assert await scene.runs() == [(1, "you"), (2, "you")]
