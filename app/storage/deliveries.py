@@ -1,5 +1,6 @@
 """Deliveries: what GitHub told us is kept first and acted upon afterwards, from its row."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -89,16 +90,18 @@ Row = tuple[str, str, str | None, bytes]
 
 
 async def open_door(dsn: str) -> Pool:
-    """Open a pool for storing alone: readers can't take its connections, and it needs no server to start."""
+    """Open a pool for storing alone: readers can't take its connections, and it needs no server to start.
+
+    Its commits wait for the disk even where the database's default is not to.
+    """
     return await asyncpg.create_pool(
-        dsn, min_size=0, max_size=CONNECTIONS + 1, timeout=STORE_SECONDS, command_timeout=STORE_SECONDS, init=_durable
-    )
+        dsn, min_size=0, max_size=CONNECTIONS + 1, timeout=STORE_SECONDS, command_timeout=STORE_SECONDS,
+        server_settings={"synchronous_commit": "on", "application_name": "aurora door"}, reset=_keep_state,
+    )  # fmt: skip
 
 
-async def _durable(connection: Raw) -> None:
-    """Have commits wait for the disk even where the database's default is not to."""
-    if await connection.fetchval("SHOW synchronous_commit") == "off":
-        await connection.execute("SET synchronous_commit = on")
+async def _keep_state(_: Raw) -> None:
+    """Leave a connection as it is: what is done with it changes nothing that would have to be undone."""
 
 
 class Inbox:
@@ -123,10 +126,10 @@ class Inbox:
     async def _keep(self, batch: Sequence[Row]) -> list[bool]:
         # In one order everywhere, so that two batches with the same GUIDs can't wait for each other.
         columns = [list(column) for column in zip(*sorted(batch, key=itemgetter(0)), strict=True)]
-        async with self._pool.acquire(timeout=STORE_SECONDS) as connection:
+        async with asyncio.timeout(STORE_SECONDS), self._pool.acquire() as connection:
             try:
-                found = await connection.fetch(sql("deliveries.store"), *columns, timeout=STORE_SECONDS)
-            except TimeoutError:
+                found = await connection.fetch(sql("deliveries.store"), *columns)
+            except (TimeoutError, asyncio.CancelledError):
                 connection.terminate()  # it would wait for the server once more before it is given back
                 raise
         new = {row["guid"] for row in found}

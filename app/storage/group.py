@@ -1,10 +1,13 @@
 """Group commit: what is to be written at the same time is written by one statement and one flush to disk."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+PATIENCE = 2.0  # seconds that an item waits for its turn; then whoever brought it is told, rather than kept waiting
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -14,6 +17,7 @@ Result = TypeVar("Result")
 class _Waiting(Generic[Item, Result]):
     item: Item
     size: int
+    since: float
     answer: asyncio.Future[Result] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -36,8 +40,8 @@ class Group(Generic[Item, Result]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def put(self, item: Item, size: int) -> Result:
-        """Write an item of `size` bytes, together with others, and return its own result."""
-        waiting: _Waiting[Item, Result] = _Waiting(item, size)
+        """Write an item of `size` bytes, together with others, and return its own result; raises `TimeoutError`."""
+        waiting: _Waiting[Item, Result] = _Waiting(item, size, time.monotonic())
         self._line.append(waiting)
         if self._free:
             self._free -= 1
@@ -48,8 +52,9 @@ class Group(Generic[Item, Result]):
 
     async def _work(self) -> None:
         try:
-            while batch := self._next():
-                await self._settle(batch)
+            while self._line:
+                if batch := self._next():
+                    await self._settle(batch)
         finally:
             self._free += 1
 
@@ -59,7 +64,9 @@ class Group(Generic[Item, Result]):
         size = 0
         while self._line and len(batch) < self._most and (not batch or size + self._line[0].size <= self._most_bytes):
             one = self._line.popleft()
-            if not one.answer.done():
+            if time.monotonic() - one.since > PATIENCE:
+                _answer([one], TimeoutError("Those before it took too long."))
+            elif not one.answer.done():
                 batch.append(one)
                 size += one.size
         return batch

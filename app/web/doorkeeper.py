@@ -22,6 +22,11 @@ class Lane:
         self._slots = asyncio.Semaphore(at_once)
         self._waiting = 0
 
+    @property
+    def free(self) -> bool:
+        """Whether nobody has to wait."""
+        return not self._slots.locked()
+
     async def enter(self) -> None:
         """Return when there is room; raise `Crowded` when the line is too long. `leave` has to follow."""
         if self._waiting >= MOST_WAITING:

@@ -14,6 +14,7 @@ from app.errors import AuroraError
 log = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
+WEBHOOKS = "/webhooks/github"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -27,7 +28,9 @@ def problem(status: int, title: str, detail: str = "") -> web.Response:
 
 @web.middleware
 async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, in its logs and in its answer."""
+    """Give the request an id, in its logs and in its answer; a delivery has its GUID."""
+    if request.path == WEBHOOKS:
+        return await handler(request)
     given = request.headers.get(REQUEST_ID, "")
     identity = given if _ACCEPTED_ID.fullmatch(given) else uuid4().hex
     with logs.bound(request=identity):

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from app.web.doorbell import Doorbell, Ringer
 from app.web.health import Checks, Health
-from app.web.middleware import plain_errors, request_id
+from app.web.middleware import WEBHOOKS, plain_errors, request_id
 from app.web.webhooks import Inbox, Webhooks
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def create_app(
     webhooks, health = Webhooks(inbox, app[RINGER].ring, webhook_secret, LARGEST_BODY), Health(checks)
     app.add_routes(
         [
-            web.post("/webhooks/github", webhooks.receive),
+            web.post(WEBHOOKS, webhooks.receive),
             web.get("/healthz", health.alive),
             web.get("/readyz", health.ready),
             web.get("/metrics", health.metrics),

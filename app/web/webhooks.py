@@ -35,7 +35,7 @@ class Inbox(Protocol):
     """Where deliveries are kept."""
 
     async def store(self, guid: str, event: str, action: str | None, payload: bytes) -> bool:
-        """Keep a delivery; return False when its GUID was known."""
+        """Keep a delivery; return False when its GUID was known. Answers, or raises, within `ANSWER_SECONDS`."""
         ...
 
 
@@ -97,14 +97,19 @@ class Webhooks:
     async def _answer(self, request: web.Request) -> web.Response:
         """Answer in time whatever happens, so that GitHub learns of a failure."""
         try:
+            lane = self._door.lane(request.content_length)
+            if lane.free and request.content.is_eof():  # nothing to wait for but the store, which has its own limit
+                return await self._admit(request, lane)
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._admit(request, self._door.lane(request.content_length))
+                return await self._admit(request, lane)
         except Refused as refusal:
             metrics.DELIVERIES.labels("refused").inc()
             log.warning("delivery refused", extra={"why": str(refusal), "status": refusal.status})
             return problem(refusal.status, "The delivery was refused", str(refusal))
         except Crowded as error:
             return self._failed(str(error))
+        except web.HTTPRequestEntityTooLarge:
+            return problem(413, "The delivery is too large")
         except TimeoutError:
             return self._failed("The delivery didn't arrive, or wasn't stored, in time.")
 
