@@ -10,8 +10,9 @@ from app.storage.board import Board
 from app.storage.pool import Pool
 from app.storage.requests import Requests
 from app.web import openapi
+from app.web.dashboard import Dashboard, wants_page
 from app.web.middleware import problem
-from app.web.projects import Projects, identity_in
+from app.web.projects import FORM, Projects, identity_in
 from app.web.session import Gate, Refused
 from app.web.stream import Streams
 
@@ -25,18 +26,20 @@ class Portal:
     gate: Gate
     projects: Projects
     streams: Streams
+    dashboard: Dashboard
 
     def __call__(self, app: web.Application) -> None:
         """Serve everything, and end what is open when the server stops."""
         app.add_routes(
             [
                 web.post("/projects", self._ask),
-                web.get("/projects", self._let_in(self.projects.listing)),
-                web.get("/projects/{id}", self._let_in(self.projects.one)),
+                web.get("/projects", self._listing),
+                web.get("/projects/{id}", self._one),
                 web.get("/projects/{id}/events", self._let_in(self._events)),
                 web.get("/projects/{id}/checks/{check}/log", self._let_in(self.projects.log)),
                 web.get("/events", self._let_in(self.streams.of_all)),
                 web.get("/openapi.json", self._description),
+                *self.dashboard.routes(),
             ]
         )
         app.on_shutdown.append(self._end)
@@ -54,7 +57,19 @@ class Portal:
 
         return guarded
 
+    async def _listing(self, request: web.Request) -> web.StreamResponse:
+        if wants_page(request):
+            return web.Response(status=303, headers={"Location": "/", "Vary": "Accept"})
+        return await self._let_in(self.projects.listing)(request)
+
+    async def _one(self, request: web.Request) -> web.StreamResponse:
+        if wants_page(request):
+            return await self.dashboard.project(request)
+        return await self._let_in(self.projects.one)(request)
+
     async def _ask(self, request: web.Request) -> web.StreamResponse:
+        if request.content_type == FORM:
+            return await self.dashboard.ask(request)
         try:
             self.gate.admit_write(request, request.headers.get("X-Form-Token", ""))
         except Refused as refusal:
@@ -75,11 +90,9 @@ def open_portal(pool: Pool, settings: Settings) -> Portal:
     """Return the portal of an installation."""
     board = Board(pool)
     token = settings.api_token.get_secret_value().strip() if settings.api_token else ""
-    return Portal(
-        gate=Gate(token or None, settings.public_url),
-        projects=Projects(board, Requests(pool), settings.repositories, settings.public_url or ""),
-        streams=Streams(board),
-    )
+    gate = Gate(token or None, settings.public_url)
+    projects = Projects(board, Requests(pool), settings.repositories, settings.public_url or "")
+    return Portal(gate, projects, Streams(board), Dashboard(board, gate, projects, settings.github_web_url))
 
 
 def refused(refusal: Refused) -> web.Response:

@@ -22,6 +22,7 @@ from app.web.middleware import problem
 
 MOST = 100
 USUAL = 50
+FORM = "application/x-www-form-urlencoded"
 LARGEST = 256 * 1024  # bytes of a request
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 ADDRESS = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
@@ -62,26 +63,28 @@ class Projects:
     async def ask(self, request: web.Request) -> web.Response:
         """Store a project that is asked for; its issue is opened from there."""
         try:
-            wanted = await self._wanted(request)
-            identity = await self._requests.store(uuid4(), _key(request), wanted)
+            accepted = await self.take(request)
         except BadRequest as error:
             return problem(422, "The project can't be started", str(error))
+        return answered(accepted, status=202, headers={"Location": f"/projects/{accepted.id}"})
+
+    async def take(self, request: web.Request) -> Accepted:
+        """Store what a program or a form asks for; raises `BadRequest`."""
+        wanted = await self._wanted(request)
+        try:
+            identity = await self._requests.store(uuid4(), _key(request), wanted)
         except KeyTaken:
-            return problem(422, "The project can't be started", "The Idempotency-Key was used for another project.")
-        path = f"/projects/{identity}"
-        answer = Accepted(id=identity, url=f"{self._public_url}{path}")
-        return answered(answer, status=202, headers={"Location": path})
+            raise BadRequest("The Idempotency-Key was used for another project.") from None
+        return Accepted(id=identity, url=f"{self._public_url}/projects/{identity}")
 
     async def listing(self, request: web.Request) -> web.Response:
         """Return a page of projects, the newest first."""
         try:
-            limit, after, repository, statuses = _asked(request.query)
+            found, following = await listed(self._board, request.query)
         except BadRequest as error:
             return problem(400, "Bad request", str(error))
-        found = await self._board.page(limit + 1, after, repository, statuses)
-        more = len(found) > limit
-        url = next_page(request.query, found[limit - 1]) if more else None
-        answer = answered(ProjectPage(projects=tuple(found[:limit]), next=url))
+        url = next_page(request.query, following) if following else None
+        answer = answered(ProjectPage(projects=tuple(found), next=url))
         if url:
             answer.headers["Link"] = f'<{url}>; rel="next"'
         return answer
@@ -116,7 +119,7 @@ class Projects:
 
 async def fields_of(request: web.Request) -> Mapping[str, object]:
     """Return the fields of a JSON object or of a form; raises `BadRequest`."""
-    if request.content_type == "application/x-www-form-urlencoded":
+    if request.content_type == FORM:
         return {name: str(value) for name, value in (await request.post()).items() if name != "form_token"}
     try:
         fields = json.loads(await request.read())
@@ -138,11 +141,18 @@ def answered(value: BaseModel, status: int = 200, headers: Mapping[str, str] | N
     )
 
 
-def next_page(query: Mapping[str, str], last: ProjectLine) -> str:
+async def listed(board: BoardReader, query: Mapping[str, str]) -> tuple[list[ProjectLine], ProjectLine | None]:
+    """Return a page of projects, and its last one where more follow; raises `BadRequest`."""
+    limit, after, repository, statuses = _asked(query)
+    found = await board.page(limit + 1, after, repository, statuses)
+    return found[:limit], found[limit - 1] if len(found) > limit else None
+
+
+def next_page(query: Mapping[str, str], last: ProjectLine, path: str = "/projects") -> str:
     """Return the address of the page that follows a project."""
     position = base64.urlsafe_b64encode(f"{last.created_at.isoformat()} {last.id}".encode()).decode().rstrip("=")
     kept = [(name, value) for name, value in query.items() if name != "after"]
-    return f"/projects?{urlencode([*kept, ('after', position)])}"
+    return f"{path}?{urlencode([*kept, ('after', position)])}"
 
 
 def identity_in(request: web.Request, name: str) -> UUID | None:
@@ -157,7 +167,7 @@ Asked = tuple[int, Position | None, str | None, tuple[ProjectStatus, ...]]
 
 
 def _asked(query: Mapping[str, str]) -> Asked:
-    limit, repository = query.get("limit", str(USUAL)), query.get("repository")
+    limit, repository = query.get("limit", str(USUAL)), query.get("repository") or None
     if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MOST):
         raise BadRequest(f"limit is a number from 1 to {MOST}.")
     if repository is not None and not ADDRESS.fullmatch(repository):
