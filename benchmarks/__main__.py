@@ -1,10 +1,10 @@
-"""Measure and print one line for each ratio, with the bound that it is held to: all, or `intake`, `parallel`."""
+"""Measure and print one line for each figure, with its bound: all, or `intake`, `memory`, `parallel`."""
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import intake, parallel
+from benchmarks import intake, memory, parallel
 
 
 async def _parallel() -> None:
@@ -21,7 +21,11 @@ async def _intake() -> None:
     print(f"At {found.rate}/s: median {found.median_ms:.1f} ms, 99th percentile {found.p99_ms:.1f} ms (under 50)")
 
 
-MEASURES: dict[str, Callable[[], Awaitable[None]]] = {"intake": _intake, "parallel": _parallel}
+async def _memory() -> None:
+    print("\n".join((await memory.measure()).lines()))
+
+
+MEASURES: dict[str, Callable[[], Awaitable[None]]] = {"intake": _intake, "memory": _memory, "parallel": _parallel}
 
 
 async def main(names: list[str]) -> None:

@@ -105,9 +105,9 @@ class WorkingMemory:
         rows = await self._pool.fetch(sql("memory.candidates"), repository, names, embedder, now, DISPROVED)
         return [remembered(row) for row in rows]
 
-    async def by_id(self, ids: Sequence[UUID], embedder: str) -> dict[UUID, Remembered]:
+    async def by_id(self, ids: Sequence[UUID], embedder: str) -> list[Remembered]:
         """Return those of the memories that are known here."""
-        return {row["id"]: remembered(row) for row in await self._pool.fetch(sql("memory.by_id"), ids, embedder)}
+        return [remembered(row) for row in await self._pool.fetch(sql("memory.by_id"), ids, embedder)]
 
     async def unread(self, repository: str) -> list[Remembered]:
         """Return new memories whose meaning nobody has looked at."""

@@ -30,8 +30,8 @@ async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end_
     done = await ctx.move(
         project, Phase.done, *learned, status=ProjectStatus.merged, reason=None, finished_at=ctx.clock()
     )
-    await ctx.memories.settle(project.repository.full_name)
     ctx.announce(done)
+    await ctx.memories.settle(project.repository.full_name)
     return WAIT
 
 
@@ -50,6 +50,7 @@ async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__en
         Settled(Fate.escalated, (), ctx.clock()), status=ProjectStatus.escalated, finished_at=ctx.clock(),
     )  # fmt: skip
     ctx.announce(ended)
+    await ctx.memories.settle(project.repository.full_name)
     return WAIT
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from uuid import UUID
 
 from app import metrics
 from app.domain.memory import MOST_TOLD, Memory, MemoryTier, Question, Remembered, Source, fit, rank
@@ -66,11 +67,17 @@ class Coordinator:
         recent = await self._at_short.ask("recent", lambda: self._short.recent(repository), NOTHING)
         kept = await self._at_working.ask("search", lambda: self._working.search(question, self._clock()), NOTHING)
         far = await self._at_long.ask("search", lambda: self._far(question), NOTHING) if by_meaning else []
-        found = {memory.id: memory for memory in (*far, *recent)}
         here = {memory.id for memory in recent}
-        for memory in kept:
-            found[memory.id] = replace(memory, tier=MemoryTier.short_term) if memory.id in here else memory
-        return list(found.values())
+        found = {memory.id: memory for memory in (*far, *recent, *kept)}
+        known = await self._standing([memory.id for memory in (*far, *recent)])
+        for memory in (*kept, *known):
+            found[memory.id] = replace(memory, tier=found[memory.id].tier)
+        return [replace(one, tier=MemoryTier.short_term) if one.id in here else one for one in found.values()]
+
+    async def _standing(self, ids: Sequence[UUID]) -> list[Remembered]:
+        """Return what is known of these by now: a copy made earlier doesn't know what it has turned out to be worth."""
+        rows, name = self._working.rows, self._meaning.name
+        return await self._at_working.ask("standing", lambda: rows.by_id(ids, name), NOTHING) if ids else []
 
     async def _far(self, question: Question) -> list[Remembered]:
         """Return what long-term memory has; it isn't loaded for a repository of which it knows nothing."""

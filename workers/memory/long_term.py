@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,7 @@ class LongTerm:
         os.environ["MEM0_TELEMETRY"] = "False"  # all are read when Mem0 is loaded
         os.environ["MEM0_DIR"] = str(self._folder)
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        logging.getLogger("mem0").setLevel(logging.ERROR)  # it warns of spaCy, which is no part of it here
         mem0 = importlib.import_module("mem0")
         embedder = self._embedder()
         store = {
@@ -81,7 +83,7 @@ class LongTerm:
     async def search(self, repository: str, text: str, most: int = MOST_FOUND) -> list[Remembered]:
         """Return what a repository's long-term memory has that means nearly this, nearest first."""
         await self.load()
-        search = partial(self._memory.search, text, filters={"user_id": repository}, top_k=most)
+        search = partial(self._memory.search, text, filters={"user_id": repository}, top_k=most, threshold=0.0)
         found = (await self._in_thread(search))["results"]
         return [from_text(hit["metadata"]["memory"], MemoryTier.long_term) for hit in found]
 
@@ -94,23 +96,16 @@ class LongTerm:
             await self._in_thread(add)
 
     async def _known(self, repository: str, memory: Remembered) -> bool:
-        if await self._ids(repository, memory):
-            return True
         search = partial(self._memory.search, memory.content, filters={"user_id": repository}, top_k=1, threshold=SAME)
-        hits = (await self._in_thread(search))["results"]
-        return any(hit["score"] >= SAME for hit in hits)
+        return bool((await self._in_thread(search))["results"])
 
     async def forget(self, repository: str, memory: Remembered) -> None:
         """Remove a memory."""
         await self.load()
-        for known in await self._ids(repository, memory):
-            await self._in_thread(partial(self._memory.delete, known))
-
-    async def _ids(self, repository: str, memory: Remembered) -> list[str]:
-        """Return Mem0's ids of a memory."""
         filters = {"user_id": repository, "memory_id": str(memory.id)}
         found = await self._in_thread(partial(self._memory.get_all, filters=filters, top_k=10))
-        return [hit["id"] for hit in found["results"]]
+        for hit in found["results"]:
+            await self._in_thread(partial(self._memory.delete, hit["id"]))
 
     async def _in_thread(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, act)

@@ -83,7 +83,8 @@ UPDATE memory_outcomes SET fate = 'reverted' WHERE project_id = $1 AND fate IN (
 -- What the project was told, and what it left, is worth what became of all who were told it.
 UPDATE working_memory AS memory
 SET score = coalesce(used.score, 0)
-        + CASE WHEN origin.fate = 'reverted' THEN ($2::jsonb->>'reverted')::float8 ELSE 0 END,
+        + CASE WHEN origin.fate = 'reverted' OR origin.fate = 'escalated' AND self.kind = 'decision'
+               THEN ($2::jsonb->>'reverted')::float8 ELSE 0 END,  -- what was taken back, or planned and not done
     helped = coalesce(used.helped, 0)
 FROM working_memory AS self
 LEFT JOIN memory_outcomes AS origin ON origin.project_id = self.project_id

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.memory import Fate, MemoryTier, Settled
+from app.domain.memory import Fate, Kind, MemoryTier, Settled, identity
 from tests.integration.memory.conftest import REPOSITORY, Mind, now
 from tests.integration.memory.test_what_is_told import ASKED, CENTS, WEEKS
 
@@ -133,8 +133,24 @@ async def test_a_memory_that_was_told_under_two_names_keeps_what_it_is_worth(min
 
 
 def test_ids_do_not_depend_on_case_or_punctuation():
-    from app.domain.memory import Kind, identity
-
     assert identity("o/r", Kind.pattern, "Look first!") == identity("o/r", Kind.pattern, "look FIRST")
     assert identity("o/r", Kind.pattern, "Look first") != identity("o/x", Kind.pattern, "Look first")
     assert isinstance(identity("o/r", Kind.pattern, "x"), UUID)
+
+
+async def test_what_turned_out_wrong_is_told_no_more_by_any_copy_of_it(mind: Mind):
+    memory = await mind.keep(CENTS)
+    for issue in (1, 2):
+        await mind.settle(await mind.project(issue), ended(Fate.merged), memory, cited=True)
+    await mind.coordinator.note(REPOSITORY, mind.memory(CENTS), kept=True)
+    assert await mind.ask(ASKED) == [CENTS]
+    await mind.pool.execute("UPDATE working_memory SET score = -2")  # and nobody has taken it out of Mem0 yet
+    assert await mind.ask(f"{ASKED}, please") == []
+
+
+async def test_a_plan_that_was_not_carried_out_is_not_told(mind: Mind):
+    project = await mind.project()
+    await mind.keep("Planned: amounts of money are exact cents.", kind=Kind.decision, project=project)
+    lesson = await mind.keep(CENTS, project=project)
+    await mind.settle(project, ended(Fate.escalated), lesson, cited=False)
+    assert await mind.ask(ASKED) == [CENTS]
