@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     allowed_bots: Names = ()
     """Logins of bots whose labels and comments count, such as `renovate[bot]`."""
     paused: bool = False
-    """Begin nothing new: issues labelled meanwhile have to be labelled again. What has begun goes on."""
+    """Begin nothing new. What has begun goes on; issues labelled meanwhile begin once a worker starts without this."""
     sandbox: str = "auto"
     """How commands are confined: `auto`, `bubblewrap`, `container` or `none` (none is run)."""
     setup_network: SetupNetwork = SetupNetwork.allow

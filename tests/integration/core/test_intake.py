@@ -234,3 +234,77 @@ async def test_what_happens_to_a_pull_request_reaches_the_run_that_made_it(aroun
         await door.receive(guid, body, "pull_request_review")
     await door.receive("four", labelled("closed", pull_request={"number": 4, "merged": True}), "pull_request")
     assert [one["event"] for one in await messages(world.pool)] == ["labelled", "looked_at", "looked_at"]
+
+
+async def standing(pool: Pool, guid: str) -> tuple[bool, bool, str | None]:
+    """Tell whether a delivery was handled, whether it was given up, and what was wrong with it."""
+    row = await pool.fetchrow("SELECT handled_at, parked_at, error FROM deliveries WHERE guid = $1", guid)
+    assert row is not None
+    return row["handled_at"] is not None, row["parked_at"] is not None, row["error"]
+
+
+@pytest.mark.parametrize("body", [b"{broken}", b"\xff\xfe", b'{"a": ' + b"[" * 5000 + b"}", b"[]"])
+async def test_what_can_never_be_read_is_given_up_with_a_sentence_and_holds_up_nobody(around: World, body: bytes):
+    """It is tried a few times, each later than the last."""
+    door = Door(around)
+    await door.inbox.store("odd", "issues", "labeled", body)
+    waits = []
+    for _ in range(20):
+        await door.intake.handle("odd")
+        due = "SELECT extract(epoch FROM due_at - now())::float8 FROM deliveries WHERE guid = 'odd'"
+        waits.append(await around.pool.fetchval(due))
+    handled, parked, error = await standing(around.pool, "odd")
+    assert (handled, parked) == (False, True)
+    assert error is not None
+    assert error.endswith(".")
+    assert waits[0] < waits[3] < waits[6]
+    await around.pool.execute("UPDATE deliveries SET due_at = now() - interval '1 day'")
+    assert await door.inbox.overdue(0.0) == []
+    await door.receive("good", labelled())
+    assert await runs(around.pool) == ["parsing"]
+
+
+@pytest.mark.parametrize(
+    "odd", ['{"action": NaN}', '{"action": "labeled", "issue": {"number": Infinity}}', '{"action": 1}']
+)
+async def test_nonsense_that_is_json_asks_for_nothing(around: World, odd: str):
+    """NaN and Infinity, which PostgreSQL's JSON refuses, are nothing special."""
+    door = Door(around)
+    await door.inbox.store("odd", "issues", None, odd.encode())
+    await door.intake.handle("odd")
+    assert await standing(around.pool, "odd") == (True, False, None)
+
+
+async def test_a_defect_of_ours_is_given_up_after_a_while(around: World):
+    """With a sentence that says no more than that."""
+    around.forge.fail["permission"] = ZeroDivisionError("x")
+    door = Door(around)
+    await door.store("one", labelled())
+    for _ in range(10):
+        await door.intake.handle("one")
+    handled, parked, error = await standing(around.pool, "one")
+    assert (handled, parked, error) == (False, True, "An internal error happened (ZeroDivisionError).")
+
+
+async def test_github_being_away_never_gives_a_delivery_up_within_three_days(around: World):
+    """After that the comparison has it."""
+    around.forge.fail["permission"] = Transient("GitHub can't be reached.")
+    door = Door(around)
+    await door.store("one", labelled())
+    for _ in range(30):
+        await door.intake.handle("one")
+    assert await standing(around.pool, "one") == (False, False, "GitHub can't be reached.")
+    await around.pool.execute("UPDATE deliveries SET received_at = now() - interval '4 days'")
+    await door.intake.handle("one")
+    assert (await standing(around.pool, "one"))[1] is True
+
+
+@pytest.mark.parametrize("action", ["closed", "unlabeled"])
+async def test_an_end_that_is_told_before_the_beginning_is_no_run(around: World, action: str):
+    """What GitHub says now counts, in whatever order it was told."""
+    issue = around.forge.issues[ISSUE]
+    around.forge.issues[ISSUE] = replace(issue, state="closed") if action == "closed" else replace(issue, labels=())
+    door = Door(around)
+    await door.receive("two", labelled(action))
+    await door.receive("one", labelled())
+    assert await runs(around.pool) == []
