@@ -51,7 +51,7 @@ class Jobs:
         """Move a project until it waits, as its messages say; without a message nothing moves."""
         with bound(project=project_id):
             try:
-                async with self.leases.hold(project_id) as lease:
+                async with self.leases.hold(project_id, "project") as lease:
                     if lease is None:
                         return  # its holder looks for messages before it lets go
                     await self._advance(lease, project_id)
@@ -116,7 +116,7 @@ class Jobs:
     async def run_task(self, task_id: UUID) -> None:
         """Do a round of a task from where it was left; without its TASK message nothing is done."""
         try:
-            async with self.leases.hold(task_id) as lease:
+            async with self.leases.hold(task_id, "task") as lease:
                 if lease is not None:
                     await self._run_task(lease, task_id)
         except LeaseLost as lost:

@@ -33,7 +33,7 @@ async def recover(worker: Worker, tempo: Tempo) -> None:
     started = utc_now()
     while True:
         try:
-            async with worker.jobs.leases.hold(RECOVERY) as lease:
+            async with worker.jobs.leases.hold(RECOVERY, "recovery") as lease:
                 if lease is not None:
                     await Recovery(worker, timedelta(seconds=tempo.recover), started).look()
         except (Transient, ForgeError, LeaseLost) as error:

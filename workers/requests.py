@@ -60,7 +60,7 @@ class Opener:
     async def open(self, identity: UUID) -> None:
         """Open the issue of a request, unless somebody else is at it."""
         with bound(project=identity), suppress(LeaseLost):
-            async with self.leases.hold(identity) as lease:
+            async with self.leases.hold(identity, "request") as lease:
                 request = await self.requests.get(identity, SETTLING) if lease else None
                 if lease and request:
                     await self._try(lease, request)

@@ -162,7 +162,8 @@ class _Exchange:
 
     def shape(self) -> str:
         """Return method and path without the names and numbers in it."""
-        parts = urlsplit(self.url).path.partition("/repos/")[2].split("/")[2:] or [urlsplit(self.url).path]
+        path = urlsplit(self.url).path
+        parts = path.partition("/repos/")[2].split("/")[2:] or path.strip("/").split("/")
         return f"{self.method} {'/'.join('*' if NAMED.search(part) else part for part in parts)}"
 
     def may_repeat(self) -> bool:

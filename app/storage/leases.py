@@ -76,14 +76,14 @@ class Leases:
     _draining: bool = field(default=False, init=False)
 
     @asynccontextmanager
-    async def hold(self, subject: UUID) -> AsyncIterator[Lease | None]:
-        """Hold `subject` for the block; yields None when somebody else does.
+    async def hold(self, subject: UUID, what: str = "subject") -> AsyncIterator[Lease | None]:
+        """Hold `subject` for the block; yields None when somebody else does. `what` names its kind at the boundary.
 
         When the lease is lost within the block, or can't be proven any more, the block is cancelled and `LeaseLost`
         raised. Acts that others see are refused with `LeaseLost` from then on.
         """
         began = self.clock()
-        lease = None if self._draining else await edge(Edge.leased, "acquire", lambda: self._acquire(subject))
+        lease = None if self._draining else await edge(Edge.leased, f"acquire {what}", lambda: self._acquire(subject))
         if lease is None:
             yield None
             return
@@ -103,7 +103,7 @@ class Leases:
             warrant.reset(tokens[1])
             beats.cancel()
             await asyncio.gather(beats, return_exceptions=True)
-            await edge(Edge.leased, "release", lambda: self._release(lease))
+            await edge(Edge.leased, f"release {what}", lambda: self._release(lease))
             del self._grips[lease]
 
     @asynccontextmanager

@@ -7,32 +7,50 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from tests.crash.campaign import Choice, a_world, faults, try_all
+from tests.crash.campaign import Choice, a_world, calm_run, changes, faults, keep, try_all
 from tests.crash.guard import How
-from tests.crash.run import Outcome, play
+from tests.crash.run import Outcome
 from tests.crash.scenarios import SCENARIOS
 
-MARK = {True: "ok", False: "FAILED"}
+EVERY = 20  # runs, after which it is said how far things are
 
 
 async def main(options: argparse.Namespace) -> int:
     """Try what was chosen; return how many scenarios failed."""
     choice = Choice(options.only, tuple(How(name) for name in options.fault or How), options.every)
     started, failed, runs = time.monotonic(), 0, 0
+    tried: set[str] = set()
     async with a_world(options.slots) as world:
+        if options.keep:
+            await keep(world, SCENARIOS)
+            return 0
         for scenario in options.scenario or SCENARIOS:
-            slot = await world.slots.get()
-            calm = await play(slot, scenario)
-            world.slots.put_nowait(slot)
-            tell("undisturbed", calm)
-            wanted = faults(calm.crossings, choice)
+            calm = await calm_run(world, scenario)
+            calm.problems += changes(scenario, calm)
+            tell(f"{scenario} undisturbed", calm)
+            wanted = [one for one in faults(calm.crossings, choice) if options.every or one.point not in tried]
+            tried |= set(calm.points)
             print(f"{scenario}: {len(wanted)} faults to try", flush=True)
-            outcomes = await try_all(world, scenario, wanted, calm, lambda one: tell(str(one.fault), one), options.logs)
+            outcomes = await try_all(world, scenario, wanted, calm, Teller(len(wanted)), options.logs)
             print_table(scenario, outcomes)
             failed += sum(bool(one.problems) for one in [calm, *outcomes])
             runs += 1 + len(outcomes)
     print(f"\n{runs} runs, {failed} failed, {time.monotonic() - started:.0f} s")
     return 1 if failed else 0
+
+
+class Teller:
+    """Tells of each run that ended badly, and now and then how far things are."""
+
+    def __init__(self, runs: int) -> None:
+        self._runs, self._done = runs, 0
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Take note of a run."""
+        self._done += 1
+        tell(str(outcome.fault), outcome)
+        if self._done % EVERY == 0:
+            print(f"{self._done} of {self._runs} done", flush=True)
 
 
 def tell(name: str, outcome: Outcome) -> None:
@@ -65,6 +83,7 @@ if __name__ == "__main__":
     parser.add_argument("--fault", action="append", choices=list(How))
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS))
     parser.add_argument("--every", action="store_true", help="every crossing of a point, not the first and the last")
+    parser.add_argument("--keep", action="store_true", help="write the list of points anew, and try nothing")
     parser.add_argument("--logs", type=Path, help="where to keep the logs of runs that failed")
     parser.add_argument("--slots", type=int, default=2, help="how many runs at a time")
     sys.exit(asyncio.run(main(parser.parse_args())))

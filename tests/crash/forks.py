@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -61,7 +61,7 @@ def _fork(libc: ctypes.CDLL, command: dict[str, Any], programs: Mapping[str, Any
             _become(command)
             asyncio.run(programs[command["program"]](command))
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - the boundary of a process
             traceback.print_exc()
         finally:
             sys.stdout.flush()
@@ -115,7 +115,8 @@ class Child:
     def send(self, number: signal.Signals) -> None:
         """Send a signal, unless the process is gone."""
         if not self.ended.is_set():
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # its end is on its way to us
+                os.kill(self.pid, number)
 
     async def end(self, number: signal.Signals, seconds: float) -> int | None:
         """Send a signal and return how the process ended, None when it didn't in time and was killed."""
@@ -178,7 +179,7 @@ async def forking(log: Path, environment: Mapping[str, str]) -> AsyncIterator[Fo
         )  # fmt: skip
     assert process.stdout is not None
     if not await asyncio.wait_for(process.stdout.readline(), 120):
-        raise RuntimeError(f"the process that forks did not start: {log.read_text()[-2000:]}")
+        raise RuntimeError(f"The process that forks did not start; see {log}.")
     forks = Forks(process)
     listening = asyncio.create_task(forks.listen())
     try:

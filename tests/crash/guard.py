@@ -120,6 +120,11 @@ class Crossing:
     state: str  # begins, ends
 
     @property
+    def is_routine(self) -> bool:
+        """Tell whether it goes on and on while nothing is done."""
+        return self.kind == Edge.leased and self.what.endswith("recovery")
+
+    @property
     def point(self) -> str:
         """Return the line by which the list of points knows it."""
         return f"{self.role} {self.kind} {self.what}"

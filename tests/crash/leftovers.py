@@ -53,7 +53,7 @@ def _processes(data: Path) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-            where = os.readlink(process / "cwd")
+            where = str((process / "cwd").readlink())
         except OSError:
             continue
         if str(data) in words or where.startswith(str(data)):

@@ -69,7 +69,8 @@ async def project(slot: Slot, scenario: str) -> Projection:
 
 SEEN = {
     "issues": "SELECT number, title, state, state_reason FROM issues",
-    "labels": "SELECT i.number, l.name FROM issue_labels JOIN issues i ON i.id = issue_id JOIN labels l ON l.id = label_id",
+    "labels": "SELECT i.number, l.name FROM issue_labels JOIN issues i ON i.id = issue_id"
+    " JOIN labels l ON l.id = label_id",
     "comments": "SELECT i.number, a.login, c.body FROM comments c JOIN issues i ON i.id = issue_id"
     " JOIN accounts a ON a.id = c.user_id",
     "reactions": "SELECT subject, content FROM reactions",

@@ -19,8 +19,10 @@ from tests.crash.scenarios import SCENARIOS
 from tests.crash.world import OWNER, Slot
 from workers.local.person import HubPerson
 
-PATIENCE = 30.0  # seconds until a run that isn't settled counts as stuck
+PATIENCE = 20.0  # seconds without a crossing, after which a run that isn't settled counts as stuck
+LONGEST = 180.0  # seconds for a run, however much it crosses
 QUIET = 0.25  # seconds in which nothing may happen in a run that has settled
+WEB_STALL = 1.0  # seconds for which the server stands still
 DRAIN = 8.0  # seconds for a process to end when asked
 
 SETTLED = """
@@ -56,12 +58,14 @@ class Stuck(Exception):
     """The run did not come to its end."""
 
 
-async def play(slot: Slot, scenario: str, fault: Fault | None = None, plant: str | None = None) -> Outcome:
-    """Play a scenario through in a slot and say what came of it."""
+async def play(
+    slot: Slot, scenario: str, fault: Fault | None = None, plant: str | None = None, patience: float = PATIENCE
+) -> Outcome:
+    """Play a scenario through in a slot and say what came of it; stuck after `patience` quiet seconds."""
     started = time.monotonic()
     await slot.renew(scenario)
     outcome = Outcome(fault)
-    run = _Run(slot, scenario, fault, plant)
+    run = _Run(slot, scenario, fault, plant, patience)
     hub = await slot.start_hub()
     try:
         async with run.processes():
@@ -83,7 +87,8 @@ async def play(slot: Slot, scenario: str, fault: Fault | None = None, plant: str
 
 
 class _Run:
-    def __init__(self, slot: Slot, scenario: str, fault: Fault | None, plant: str | None) -> None:
+    def __init__(self, slot: Slot, scenario: str, fault: Fault | None, plant: str | None, patience: float) -> None:
+        self._patience = patience
         self._slot, self._scenario, self._fault = slot, SCENARIOS[scenario], fault
         self._plan = {"plant": plant, "fault": vars(fault) if fault else None}
         self._children: dict[str, Child] = {}
@@ -105,6 +110,7 @@ class _Run:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             for role, child in self._children.items():
+                child.send(signal.SIGCONT)
                 self._note_end(role, await child.end(signal.SIGTERM, DRAIN))
             if self._stalled:
                 self._stalled.send(signal.SIGKILL)
@@ -126,8 +132,7 @@ class _Run:
                 elif child.stopped.is_set() and self._stalled is None:
                     self._stalled = child
                     if role == "web":  # it owns the port, so it has no successor
-                        await asyncio.sleep(1.0)
-                        child.send(signal.SIGCONT)
+                        asyncio.get_running_loop().call_later(WEB_STALL, child.send, signal.SIGCONT)
                     else:
                         await self._start(role, again=True)
 
@@ -146,7 +151,7 @@ class _Run:
         repository = f"{OWNER}/{self._scenario.name}"
         async with aiohttp.ClientSession() as session:
             person = HubPerson(session, self._slot.hub_url, login, token)
-            issue = await person.open_issue(repository, "Add numbers", self._scenario.body, ["aurora"])
+            issue = await person.open_issue(repository, self._scenario.title, self._scenario.body, ["aurora"])
             for act in self._scenario.acts:
                 await self._settled(act.status)
                 await person.comment(repository, issue["number"], act.comment)
@@ -169,23 +174,29 @@ class _Run:
 
     async def _settled(self, status: str) -> None:
         """Wait until everything stored is handled and nothing moves any more."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LONGEST
         connection = await asyncpg.connect(self._slot.database)
         try:
-            quiet_since, size = time.monotonic(), -1
+            quiet_since = rests_since = time.monotonic()
+            size = -1
             while True:
                 row = await connection.fetchrow(SETTLED, status)
                 missing = await self._missing(connection)
                 done = dict(row) == {"ended": 1, "deliveries": 0, "messages": 0, "leases": 0} and not missing
-                now = self._slot.crossings.stat().st_size if self._slot.crossings.exists() else 0
-                if not done or now != size:
+                now = sum(not one.is_routine for one in read_crossings(self._slot.crossings))
+                if now != size:
                     quiet_since, size = time.monotonic(), now
-                elif time.monotonic() - quiet_since > QUIET:
+                if not done:
+                    rests_since = time.monotonic()
+                elif time.monotonic() - max(rests_since, quiet_since) > QUIET:
                     return
-                if time.monotonic() > deadline:
+                if time.monotonic() - quiet_since > self._patience or time.monotonic() > deadline:
                     states = [dict(one) for one in await connection.fetch("SELECT status, phase, reason FROM projects")]
+                    for child in self._children.values():
+                        child.send(signal.SIGUSR1)  # their logs say then where they stand
                     raise Stuck(
-                        f"Not settled after {PATIENCE:g} s: {dict(row)}, {missing} deliveries missing, projects {states}."
+                        f"Not settled, and nothing crossed for {self._patience:g} s: {dict(row)},"
+                        f" {missing} deliveries missing, projects {states}."
                     )
                 await asyncio.sleep(0.03)
         finally:

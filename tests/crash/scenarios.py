@@ -37,6 +37,7 @@ class Scenario:
     end: str  # the project's status
     answers: Mapping[str, Callable[[Asked], Any]]
     files: Mapping[str, str]
+    title: str = "Add numbers"
     body: str = "Please."
     acts: tuple[Act, ...] = ()
 
@@ -70,4 +71,33 @@ MERGED = Scenario(
     REPOSITORY,
 )
 
-SCENARIOS = {scenario.name: scenario for scenario in (MERGED,)}
+ESCALATED = Scenario(
+    "escalated",
+    "One task that never passes: a person is asked.",
+    "escalated",
+    {
+        "parse": lambda _: requirements("numbers"),
+        "plan": lambda _: {"tasks": [planned("two", "numbers/two")]},
+        "generate": lambda asked: writes({"numbers/two": f"wrong {asked.attempt}\n"}, "Added two."),
+        "reflect": learns,
+    },
+    REPOSITORY,
+)
+
+WAITING = Scenario(
+    "waiting",
+    "An issue that says nothing: questions, a person's answer, then as usual.",
+    "merged",
+    {
+        "parse": lambda _: requirements("numbers"),
+        "plan": lambda _: {"tasks": [planned("two", "numbers/two")]},
+        "generate": lambda _: writes({"numbers/two": "2\n"}, "Added two."),
+        "review": approves,
+    },
+    REPOSITORY,
+    title="test",
+    body="",
+    acts=(Act("waiting", "Add the number two in numbers/two."),),
+)
+
+SCENARIOS = {scenario.name: scenario for scenario in (MERGED, ESCALATED, WAITING)}

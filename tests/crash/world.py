@@ -54,10 +54,16 @@ class Slot:
 
     number: int
     world: World
-    home: Path
+    place: Path
     model: TimedDouble
+    runs: int = 0
     hub_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
+
+    @property
+    def home(self) -> Path:
+        """The directory of the run at hand: nothing of an earlier one can write into it."""
+        return self.place / str(self.runs)
 
     @property
     def hub_url(self) -> str:
@@ -81,6 +87,11 @@ class Slot:
         return self.hub_data / "hub.sqlite3"
 
     @property
+    def requests(self) -> Path:
+        """What the hub notes of requests that aren't reads."""
+        return self.home / "requests.jsonl"
+
+    @property
     def crossings(self) -> Path:
         return self.home / "crossings.jsonl"
 
@@ -95,6 +106,7 @@ class Slot:
     async def renew(self, scenario: str) -> None:
         """Make everything as if nothing had ever run here."""
         shutil.rmtree(self.home, ignore_errors=True)
+        self.runs += 1
         self.home.mkdir(parents=True, mode=0o711)
         shutil.copytree(self.world.home / "hubs" / scenario, self.hub_data, symlinks=True)
         name = f"slot_{self.number}"
@@ -114,7 +126,7 @@ class Slot:
         hub = await self.world.forks.start(
             "hub", self.home / "hub.log", plain_environment(),
             data=str(self.hub_data), port=self.hub_port, imports=[], manifest=str(ROOT / "app.yml"),
-            webhook_url=f"{self.web_url}/webhooks/github",
+            webhook_url=f"{self.web_url}/webhooks/github", requests=str(self.requests),
         )  # fmt: skip
         await self._listening(self.hub_port, hub)
         return hub
@@ -186,7 +198,6 @@ def _database(url: str, name: str) -> str:
 @asynccontextmanager
 async def surroundings(home: Path, slots: int) -> AsyncIterator[World]:
     """Start everything that runs share, with places for `slots` of them at a time."""
-    home.chmod(0o711)
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(EmbeddedPostgres(home / "postgres", durable=False))
         valkey = await stack.enter_async_context(EmbeddedValkey(home / "valkey", durable=False))
