@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format docs lock clean
+.PHONY: demo test soak check format docs lock clean
 
 demo: $(READY)
 	@$(BIN)/aurora demo
 
 test: $(READY)
 	@$(BIN)/pytest -n 2 --dist loadscope
+
+soak: $(READY)
+	@$(BIN)/python -m tests.soak
 
 check: $(READY)
 	@$(BIN)/ruff check .

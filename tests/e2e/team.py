@@ -27,6 +27,7 @@ class Asked:
     attempt: int
     turn: int  # how many answers the conversation holds already
     text: str  # everything that was said
+    project: str
 
 
 @dataclass
@@ -46,6 +47,7 @@ class ModelDouble:
             int(request.headers["X-Aurora-Attempt"]),
             sum(message["role"] == "assistant" for message in body["messages"]),
             "\n".join(str(message.get("content")) for message in body["messages"]),
+            request.headers["X-Aurora-Project"],
         )
         self.asked.append(asked)
         said = self.answers[asked.step](asked)

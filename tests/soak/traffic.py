@@ -1,0 +1,169 @@
+"""The work of a soak: people who file issues, and a model that answers most of them rightly and some requests badly."""
+
+import asyncio
+import random
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from app.errors import ForgeError, Transient
+from tests.crash.invariants import TimedDouble
+from tests.e2e.team import Asked, approves, learns, planned, requirements, writes
+from workers.local.person import HubPerson
+
+KIND = re.compile(r"Make number (\d+) \((\w+)\)")
+# By the word in the title: how many such issues there are in ten, and the statuses that they may end in undisturbed.
+KINDS: Mapping[str, tuple[int, frozenset[str]]] = {
+    "plain": (3, frozenset({"merged"})),
+    "chain": (3, frozenset({"merged"})),
+    "retry": (2, frozenset({"merged"})),
+    "never": (1, frozenset({"escalated"})),
+    "vague": (1, frozenset({"waiting"})),
+}
+MOST_LIVE = 6  # issues that nobody has settled yet
+PAUSE = 4.0  # seconds between two issues, about
+
+
+@dataclass
+class Moody(TimedDouble):
+    """A model's server on bad days: slow, refusing, talking nonsense."""
+
+    dice: random.Random = field(default_factory=random.Random)
+    rate: float = 0.0
+    moods: Counter[str] = field(default_factory=Counter)
+
+    async def complete(self, request: web.Request) -> web.Response:
+        """Answer one request, or don't."""
+        await request.read()  # whoever hangs up meanwhile has not asked
+        await asyncio.sleep(self.dice.uniform(0.05, 0.8))
+        if self.dice.random() >= self.rate:
+            return await super().complete(request)
+        mood = self.dice.choice(list(MOODS))
+        self.moods[mood] += 1
+        return await MOODS[mood](self, request)
+
+    async def answer_anyway(self, request: web.Request, said: str) -> web.Response:
+        """Answer, and be paid, with something that nobody can use."""
+        step = request.headers["X-Aurora-Step"]
+        kept = self.answers[step]
+        self.answers[step] = lambda _: said
+        try:
+            return await super().complete(request)
+        finally:
+            self.answers[step] = kept
+
+
+async def _refuse(_: Moody, request: web.Request) -> web.Response:
+    return web.json_response({"error": {"message": "Rate limit reached"}}, status=429, headers={"retry-after": "1"})
+
+
+async def _break(_: Moody, request: web.Request) -> web.Response:
+    return web.Response(status=500, text="upstream connect error")
+
+
+async def _hang_up(_: Moody, request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def _dawdle(model: Moody, request: web.Request) -> web.Response:
+    await asyncio.sleep(8.0)
+    return await TimedDouble.complete(model, request)
+
+
+async def _ramble(model: Moody, request: web.Request) -> web.Response:
+    return await model.answer_anyway(request, 'As I was saying, {"requirements": [')
+
+
+async def _say_nothing(model: Moody, request: web.Request) -> web.Response:
+    return await model.answer_anyway(request, "")
+
+
+MOODS: Mapping[str, Callable[[Moody, web.Request], Awaitable[web.Response]]] = {
+    "model refuses (429)": _refuse,
+    "model breaks (500)": _break,
+    "model hangs up": _hang_up,
+    "model takes 8 s": _dawdle,
+    "model rambles": _ramble,
+    "model says nothing": _say_nothing,
+}
+
+
+def answers() -> dict[str, Callable[[Asked], Any]]:
+    """Return what the model says, by step; what is wanted stands in the issue's title."""
+    return {
+        "parse": _parse,
+        "plan": _plan,
+        "generate": _generate,
+        "review": approves,
+        "reflect": learns,
+    }
+
+
+def _parse(asked: Asked) -> Any:
+    number, kind = _wanted(asked)
+    if kind == "vague":
+        return {"requirements": [], "questions": ["Which number is meant?"]}
+    return requirements(f"Make number {number} ({kind})")
+
+
+def _plan(asked: Asked) -> Any:
+    number, kind = _wanted(asked)
+    made = [_task(number, kind, "first")]
+    if kind == "chain":
+        made.append(_task(number, kind, "second", after=("first",)))
+        made.append(_task(number, kind, "beside"))
+    return {"tasks": made}
+
+
+def _task(number: str, kind: str, part: str, after: tuple[str, ...] = ()) -> dict[str, Any]:
+    task = planned(part, f"numbers/{number}-{part}", after=after)
+    return {**task, "description": f"Make number {number} ({kind}), its {part} part."}
+
+
+def _generate(asked: Asked) -> Any:
+    number, kind = _wanted(asked)
+    part = next(part for part in ("second", "beside", "first") if f"its {part} part" in asked.text)
+    wrong = kind == "never" or (kind == "retry" and asked.attempt == 1)
+    content = f"wrong {asked.attempt}\n" if wrong else f"{number}\n"
+    return writes({f"numbers/{number}-{part}": content}, f"Made {number}, {part}.")
+
+
+def _wanted(asked: Asked) -> tuple[str, str]:
+    found = KIND.search(asked.text)
+    assert found is not None, "the title is in every prompt"
+    return found[1], found[2]
+
+
+@dataclass
+class People:
+    """Who files issues while the soak lasts, as far as the hub lets them."""
+
+    person: HubPerson
+    repositories: tuple[str, ...]
+    dice: random.Random
+    filed: Counter[str] = field(default_factory=Counter)
+
+    async def file(self, live: Callable[[], Awaitable[int]]) -> None:
+        """File issues for ever, as long as not too many are under way."""
+        bag = [kind for kind, (share, _) in KINDS.items() for _ in range(share)]
+        number = 0
+        while True:
+            await asyncio.sleep(self.dice.uniform(0.5, 1.5) * PAUSE)
+            if await live() >= MOST_LIVE:
+                continue
+            number += 1
+            kind = self.dice.choice(bag)
+            try:
+                await self.person.open_issue(
+                    self.dice.choice(self.repositories), f"Make number {number} ({kind})", "Please.", ["aurora"]
+                )
+            except (Transient, ForgeError):  # it may be there all the same, or it may not
+                self.filed["answer lost"] += 1
+            else:
+                self.filed[kind] += 1
