@@ -20,7 +20,7 @@ MENTION = re.compile(r"@(?=\w)")
 REFERENCE = re.compile(r"#\d|GH-\d", re.IGNORECASE)
 LINK = re.compile(r"[a-z]://|www\.", re.IGNORECASE)
 HTML = re.compile(r"<(?=[a-z/!?])", re.IGNORECASE)
-ENTITY = re.compile(r"&(?!(?:amp|lt|gt);)(?:#|[a-z0-9]+;)", re.IGNORECASE)
+ENTITY = re.compile(r"&(?!(?:amp|lt|gt);)#?[a-z0-9]+;", re.IGNORECASE)
 
 
 CODE_SPAN = re.compile(r"(?<!\\)`[^`]*`")
