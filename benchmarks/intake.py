@@ -23,7 +23,7 @@ from benchmarks.bare import PATH, SECRET
 from workers.local.servers import EmbeddedPostgres, EmbeddedValkey
 
 BODY_BYTES = 10 * 1024
-CONNECTIONS = 32
+CONNECTIONS = 64  # of both; fewer than two batches would leave the server idle while it waits for the disk
 FLEET = 64  # connections of the steady load: more than are ever busy at once
 START_SECONDS = 30.0
 
