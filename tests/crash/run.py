@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -66,9 +66,10 @@ async def play(
     await slot.renew(scenario)
     outcome = Outcome(fault)
     run = _Run(slot, scenario, fault, plant, patience)
-    hub = await slot.start_hub()
+    hub = None
     try:
-        async with run.processes():
+        async with run.processes() as start:
+            hub = await start()
             await run.play()
             outcome.problems += run.problems
         outcome.problems += run.endings
@@ -77,7 +78,7 @@ async def play(
     except Stuck as stuck:
         outcome.problems.append(str(stuck))
     finally:
-        if await hub.end(signal.SIGTERM, DRAIN) != 0:
+        if hub and await hub.end(signal.SIGTERM, DRAIN) != 0:
             outcome.problems.append("The hub did not end in good order.")
     outcome.crossings = read_crossings(slot.crossings)
     if fault and not outcome.fired:
@@ -99,13 +100,20 @@ class _Run:
     # --- processes
 
     @asynccontextmanager
-    async def processes(self) -> AsyncIterator[None]:
-        """Start server and worker, look after them, and ask them to end."""
+    async def processes(self) -> AsyncIterator[Callable[[], Awaitable[Child]]]:
+        """Yield what starts hub and processes; look after server and worker, and ask them to end."""
+
+        async def start() -> Child:
+            # The server first: what the hub tells of its own start would be missed otherwise.
+            if not self._scenario.server_is_late:
+                await self._start("web")
+            hub = await self._slot.start_hub()
+            await self._start("worker")
+            return hub
+
         watching = asyncio.create_task(self._watch())
         try:
-            await self._start("web")
-            await self._start("worker")
-            yield
+            yield start
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -152,6 +160,9 @@ class _Run:
         async with aiohttp.ClientSession() as session:
             person = HubPerson(session, self._slot.hub_url, login, token)
             issue = await person.open_issue(repository, self._scenario.title, self._scenario.body, ["aurora"])
+            if self._scenario.server_is_late:
+                await self._missed()
+                await self._start("web")
             for act in self._scenario.acts:
                 await self._settled(act.status)
                 await person.comment(repository, issue["number"], act.comment)
@@ -202,9 +213,18 @@ class _Run:
         finally:
             await connection.close()
 
+    async def _missed(self) -> None:
+        """Wait until the hub has tried in vain to tell of the issue."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with sqlite3.connect(f"file:{self._slot.hub_database}?mode=ro", uri=True) as hub:
+                    if hub.execute("SELECT 1 FROM deliveries WHERE event = 'issues' AND sent = 1").fetchone():
+                        return
+                await asyncio.sleep(0.03)
+
     async def _missing(self, connection: asyncpg.Connection) -> int:
         """Return how many deliveries of the hub nobody has stored yet."""
-        with sqlite3.connect(f"file:{self._slot.hub_data}/hub.sqlite3?mode=ro", uri=True) as hub:
+        with sqlite3.connect(f"file:{self._slot.hub_database}?mode=ro", uri=True) as hub:
             sent = {guid for (guid,) in hub.execute("SELECT guid FROM deliveries")}
         stored = {row["guid"] for row in await connection.fetch("SELECT guid FROM deliveries")}
         return len(sent - stored)

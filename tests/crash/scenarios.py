@@ -1,7 +1,7 @@
 """What is played through: a repository, an issue, what the model says to each request, and what a person does."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.e2e.team import Asked, approves, learns, planned, requirements, writes
@@ -40,6 +40,7 @@ class Scenario:
     title: str = "Add numbers"
     body: str = "Please."
     acts: tuple[Act, ...] = ()
+    server_is_late: bool = False  # it starts when GitHub has tried in vain to bring its deliveries
 
 
 def _numbers(asked: Asked) -> Any:
@@ -100,4 +101,14 @@ WAITING = Scenario(
     acts=(Act("waiting", "Add the number two in numbers/two."),),
 )
 
-SCENARIOS = {scenario.name: scenario for scenario in (MERGED, ESCALATED, WAITING)}
+MISSED = replace(
+    WAITING,
+    name="missed",
+    story="The server is down when the issue is opened: what was missed is asked for, and what is there compared.",
+    title="Add numbers",
+    body="Please.",
+    acts=(),
+    server_is_late=True,
+)
+
+SCENARIOS = {scenario.name: scenario for scenario in (MERGED, ESCALATED, WAITING, MISSED)}
