@@ -33,9 +33,9 @@ class LeaseLost(AuroraError):
 class BudgetExceeded(AuroraError):
     """The next call could cost more than is left."""
 
-    def __init__(self, message: str, refusal: object = None) -> None:
-        """Keep which cap refused it (`app.domain.budget.Refusal`) for whoever pauses the project."""
-        super().__init__(message)
+    def __init__(self, refusal: object) -> None:
+        """Keep which cap refused it (an `app.domain.budget.Refusal`) for whoever pauses the project."""
+        super().__init__(str(refusal))
         self.refusal = refusal
 
 

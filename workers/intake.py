@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 import asyncpg
 
 from app import metrics
+from app.domain import commands
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import Clock, Forge, Forges, Issue, Labelling
 from app.domain.project import Project, Repository
@@ -117,7 +118,7 @@ class Intake:
                 return await self._start(intent, delivery)
             case events.Stopped():
                 return await self._stopped(intent, delivery)
-            case events.Said() if not intent.on_pull_request:
+            case events.Said() if not intent.on_pull_request or commands.read(intent.body):
                 return await self._said(intent, delivery)
             case events.Reviewed() | events.PullRequestChanged():
                 number = intent.pull_number if isinstance(intent, events.Reviewed) else intent.number
@@ -200,7 +201,13 @@ class Intake:
     async def _said(self, intent: events.Said, delivery: Delivery) -> Write | None:
         if not await self._may_ask(intent.repository, intent.author, is_bot=intent.author.endswith("[bot]")):
             return None
-        return self._tell_issue(intent.repository, intent.number, delivery, {"event": "said"})
+        found = commands.read(intent.body)
+        payload: Payload = {"event": "said"}
+        if found:
+            payload |= {"comment": intent.comment_id, "number": intent.number, "by": intent.author}
+            payload["commands"] = commands.dump(found)
+        tell = self._tell_pull_request if intent.on_pull_request else self._tell_issue
+        return tell(intent.repository, intent.number, delivery, payload)
 
     async def _may_ask(self, repository: Repository, login: str, *, is_bot: bool) -> bool:
         if is_bot:
@@ -227,7 +234,12 @@ class Intake:
     async def _tell(
         self, connection: Connection, project: Project | None, delivery: Delivery, payload: Payload
     ) -> AgentMessage | None:
-        return await self._message(connection, project.id, delivery, payload) if project else None
+        if project is None:
+            return None
+        said = [one.name for one in commands.load(payload.get("commands", ())) if isinstance(one, commands.Asked)]
+        if holding := [name for name in said if name in {commands.Name.pause, commands.Name.resume}]:
+            await projects.hold(connection, project.id, held=holding[-1] is commands.Name.pause)
+        return await self._message(connection, project.id, delivery, payload)
 
     async def _message(
         self, connection: Connection, project: UUID, delivery: Delivery, payload: Payload

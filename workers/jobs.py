@@ -5,15 +5,16 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid5
 
+from app.domain.budget import Refusal
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import Clock, Handled, Postponed, Records
-from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.project import Pause, Phase, Project, ProjectStatus
 from app.domain.recovery import AgentError, Escalate, Reflect, Retry, decide
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
-from app.errors import LeaseLost
+from app.errors import BudgetExceeded, LeaseLost, ProjectHeld
 from app.logs import bound, redact
 from app.queue import Queue
 from app.storage.leases import Leases
@@ -23,6 +24,7 @@ from workers.codegen.state import result_message
 from workers.failures import MOST_RETRIES, Failure, classify
 from workers.maestro import graph as maestro
 from workers.maestro.context import Context as MaestroContext
+from workers.maestro.pause import FOR_EVER, pause, steer
 from workers.maestro.settle import cancelled_by
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ class Jobs:
                 project = await context.move(project, Phase.cancel, reason=why)
             if project.phase is Phase.done:
                 context.announce(project)  # the last word may have been lost
-            else:
+            elif project.phase is Phase.cancel or await steer(context, messages):
                 async with self.leases.patience(context.project_id):
                     await maestro.run(context, project.phase)
             await context.flush()
@@ -90,10 +92,14 @@ class Jobs:
         await context.records.write(Handled(handled))
 
     async def _project_failed(self, context: MaestroContext, error: Exception, handled: tuple[UUID, ...]) -> None:
-        """Try again later, or ask a person; a failure to ask is tried again for as long as it takes."""
+        """Pause, try again later, or ask a person; a failure to ask is tried again for as long as it takes."""
         failure = classify(error)
         tries = await self.mailbox.tries(context.project_id)
         agent_error = self._error(context.project_id, AgentRole.maestro, failure, error, tries)
+        if isinstance(error, ProjectHeld | BudgetExceeded):
+            why = Pause(refusal=_refusal(error))
+            await pause(context, await context.records.project(), why, agent_error, Handled(handled))
+            return
         decision = decide(
             agent_error, 1, 1, self.jitter(), transient=failure.transient, retry_after=failure.retry_after
         )
@@ -134,6 +140,9 @@ class Jobs:
             if task.status.ended or project.status.ended:
                 await records.write(Handled(tuple(message.id for message in messages)))
                 return
+            if project.held or project.status is ProjectStatus.paused:
+                await self._block(records, project, task, messages)
+                return
             task = task.model_copy(update={"status": TaskStatus.running, "started_at": task.started_at or self.clock()})
             await records.write(task)
             try:
@@ -141,8 +150,41 @@ class Jobs:
                     await self.workshop.build(lease, records, project, task)
             except LeaseLost:
                 raise
+            except (ProjectHeld, BudgetExceeded) as error:
+                now = next(task for task in await records.tasks() if task.id == task_id)
+                await self._block(records, project, now, messages, error)
             except Exception as error:  # noqa: BLE001 - the boundary of a job
                 await self._task_failed(records, task_id, error, messages)
+
+    async def _block(
+        self,
+        records: Records,
+        project: Project,
+        task: Task,
+        messages: list[AgentMessage],
+        error: Exception | None = None,
+    ) -> None:
+        """Have the task wait, without a worker, until the project goes on; nothing of it counts as an attempt."""
+        refusal = _refusal(error)
+        known = [self._error(task.id, task.assigned_agent, classify(error), error, 0)] if error else []
+        told = AgentMessage(
+            id=uuid5(messages[0].id, f"blocked:{self.clock().isoformat()}"),
+            sender=task.assigned_agent,
+            recipient=AgentRole.maestro,
+            message_type=MessageType.CONTEXT,
+            payload={
+                "project": str(project.id),
+                "task": str(task.id),
+                "event": "blocked",
+                "pauses": project.pauses,
+                "refusal": refusal and refusal.model_dump(mode="json"),
+            },
+            timestamp=self.clock(),
+            correlation_id=project.id,
+        )
+        waiting = task.model_copy(update={"status": TaskStatus.blocked})
+        held = Postponed(tuple(message.id for message in messages), FOR_EVER, counted=False)
+        await records.write(waiting, held, told, *known)
 
     async def _task_failed(
         self, records: Records, task_id: UUID, error: Exception, messages: list[AgentMessage]
@@ -188,3 +230,9 @@ class Jobs:
         """Ring for messages that came between the last look and letting go of the lease."""
         for message in await self.mailbox.pending(subject):
             await self.queue.message(message, subject, ring=-1)
+
+
+def _refusal(error: Exception | None) -> Refusal | None:
+    """Return the cap that a call would have passed; None where the project was held."""
+    found = getattr(error, "refusal", None)
+    return found if isinstance(found, Refusal) else None

@@ -15,6 +15,7 @@ from uuid import UUID
 import aiohttp
 from redis.exceptions import RedisError
 
+from app.domain.budget import Caps
 from app.domain.messages import AgentMessage
 from app.domain.ports import Clock, Forges, Memories, Records
 from app.domain.project import Project
@@ -102,6 +103,7 @@ class Bench:
     policy: Policy
     clock: Clock
     memories: Memories
+    caps: Caps
 
     def records(self, lease: Lease, project_id: UUID) -> Records:
         """Return the rows of a project, writable under the lease."""
@@ -120,7 +122,7 @@ class Bench:
             project_id=project.id,
             records=records,
             effects=LeasedEffects(self.pool, lease, project.id),
-            journal=LeasedJournal(self.pool, lease, project.id),
+            journal=LeasedJournal(self.pool, lease, project.id, self.caps),
             forge=self.forges.of(project.repository),
             clones=self.clones,
             checkers=self.checkers,
@@ -145,7 +147,7 @@ class Bench:
                 clone=clone,
                 agent=self.agents.of(task.assigned_agent, settings.protected_paths),
                 thinker=self.thinker,
-                journal=LeasedJournal(self.pool, lease, project.id),
+                journal=LeasedJournal(self.pool, lease, project.id, self.caps),
                 records=records,
                 effects=LeasedEffects(self.pool, lease, project.id),
                 forge=self.forges.of(project.repository),
@@ -233,6 +235,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
         policy = Policy(
             merge=settings.merge,
             push_task_branches=settings.task_branches is TaskBranches.pushed,
+            most_budget_usd=max(settings.budget, settings.budget_most or 0.0),
             public_url=settings.public_url,
             web_url=settings.github_web_url,
         )
@@ -240,8 +243,9 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
         memories = memories_of(settings, pool)
         stack.push_async_callback(memories.close)
         bench = Bench(
-            pool, queue, forges, clones, checkers, agents, thinker, codegen.build(saver), policy, utc_now, memories
-        )
+            pool, queue, forges, clones, checkers, agents, thinker, codegen.build(saver), policy, utc_now, memories,
+            settings.caps(),
+        )  # fmt: skip
         inbox, mailbox = Inbox(pool), Mailbox(pool)
         leases = Leases(pool, f"{socket.gethostname()}:{os.getpid()}", tempo.lease, tempo.beat, tempo.stuck)
         rules = Rules(

@@ -36,7 +36,6 @@ def worst_case(price: Price, prompt_bytes: int, max_output_tokens: int) -> float
 
 
 EXACTLY = Decimal("1e-12")  # US dollars: what the tables hold without rounding
-NEARLY = 0.8  # of a project's cap: from there on the project says how much is left
 
 
 def exactly(usd: float) -> Decimal:
@@ -140,8 +139,8 @@ def dollars(amount: Decimal) -> str:
 
 
 def nearly_spent(spent: float, cap: float) -> bool:
-    """Tell whether a project has to say how much is left."""
-    return spent >= cap * NEARLY
+    """Tell whether four fifths of a project's cap are spent: from there on it says how much is left."""
+    return spent * 5 >= cap * 4
 
 
 def midnight(day: date) -> datetime:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from app.domain.budget import Refusal
 from app.domain.repository_settings import RepositorySettings
 from app.domain.requirements import Requirement
 from app.domain.review import Review
@@ -48,6 +49,14 @@ class Phase(StrEnum):
     done = "done"
 
 
+STATUS_OF = {  # what a project is again when it goes on from a phase
+    Phase.parse: ProjectStatus.parsing,
+    Phase.plan: ProjectStatus.planning,
+    Phase.approve: ProjectStatus.planning,
+    Phase.dispatch: ProjectStatus.building,
+}
+
+
 class Repository(BaseModel):
     """Where a repository is, and as which installation it is spoken to."""
 
@@ -71,6 +80,20 @@ class PullRequestRef(BaseModel):
     url: str
     head_sha: str
     merged: bool = False
+
+
+class Pause(BaseModel):
+    """What holds a project whose status is `paused`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    refusal: Refusal | None = None  # the call that would have passed a cap; None: a person said so
+    by: str | None = None  # login of that person
+
+    @property
+    def ends_with_the_day(self) -> bool:
+        """Whether it goes on by itself."""
+        return self.refusal is not None and self.refusal.cap.renewed
 
 
 class Project(BaseModel):
@@ -98,7 +121,11 @@ class Project(BaseModel):
     notes: tuple[str, ...] = ()  # what a reviewer should know, gathered on the way; Markdown
     rounds: int = 0  # how often the combination sent work back
     budget_usd: float
+    budget_set: bool = False  # by a person: then the repository's settings don't lower it
     spent_usd: float = 0.0
+    held: bool = False  # somebody said pause, and no call is begun; Maestro may not have heard of it yet
+    pause: Pause | None = None
+    pauses: int = 0  # how often it was paused
     created_at: datetime
     finished_at: datetime | None = None
 

@@ -3,11 +3,14 @@
 What comes from people, repositories and models goes through `app.github.markdown` on its way in.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.domain.budget import SETTING, Cap, Refusal, dollars, nearly_spent
+from app.domain.commands import COMMANDS, WORD, Command, Name
+from app.domain.ports import ModelCall
 from app.domain.project import Project, ProjectStatus
 from app.domain.requirements import Requirement
 from app.domain.task import Task, TaskStatus
@@ -25,9 +28,10 @@ NEXT = {
     ProjectStatus.open: "Next, it is up to the pull request's reviewers.",
     ProjectStatus.merged: "Nothing is left to do.",
     ProjectStatus.escalated: "It needs a person now; the comment below says why.",
-    ProjectStatus.paused: "It goes on when it is no longer paused.",
+    ProjectStatus.paused: f"It goes on with {code(COMMANDS[Name.resume].usage)}.",
     ProjectStatus.cancelled: "Label the issue again to start a new run.",
 }
+TOMORROW = "It goes on by itself when the day is over, at 00:00 UTC."
 REASONED = frozenset(  # an escalation gives its reason in a comment of its own
     {ProjectStatus.waiting, ProjectStatus.paused, ProjectStatus.open, ProjectStatus.cancelled}
 )
@@ -51,14 +55,6 @@ COLOURS = {  # fill, stroke: readable on light and dark pages, since the text is
 }
 
 
-@dataclass(frozen=True)
-class Command:
-    """Something that a person can write to the app."""
-
-    usage: str  # "/aurora retry"
-    meaning: str  # "start a new run"
-
-
 def marker(kind: str, project_id: UUID, occurrence: str = "") -> str:
     """Return the hidden line by which a comment of this app is found again."""
     return f"<!-- aurora:{kind} {project_id}{f' {occurrence}' if occurrence else ''} -->"
@@ -78,7 +74,10 @@ def progress(project: Project, tasks: Sequence[Task], now: datetime, *, reposito
         parts += [graph(tasks), _task_table(tasks, repository_url)]
     if project.requirements:
         parts.append(fold(f"Requirements ({len(project.requirements)})", requirements(project.requirements)))
-    parts.append(NEXT[project.status])
+    if nearly_spent(project.spent_usd, project.budget_usd) and not project.status.ended:
+        parts.append(_nearly(project))
+    ends_with_day = project.pause is not None and project.pause.ends_with_the_day
+    parts.append(TOMORROW if ends_with_day and project.status is ProjectStatus.paused else NEXT[project.status])
     parts.append(f"<sub>{_account(project, now)}</sub>")
     return marked("\n\n".join(parts), "progress", project.id)
 
@@ -99,7 +98,7 @@ def plan(project: Project, tasks: Sequence[Task], commands: Sequence[Command]) -
             graph(tasks),
             table,
             "Nothing starts before somebody with write permission approves:",
-            "\n".join(f"- {code(one.usage)}: {one.meaning}" for one in commands),
+            _offered(commands),
         ]
     )
 
@@ -112,6 +111,79 @@ def questions(project: Project, asked: Sequence[str]) -> str:
         f"{mention(project.requested_by)}, the issue can be read in more than one way:\n\n{listed}\n\n"
         "Answer in a comment, in your own words. Work goes on from there; nothing was changed so far."
     )
+
+
+def paused(project: Project, refusal: Refusal, calls: Sequence[ModelCall], most_usd: float) -> str:
+    """Return the comment that says at which cap the work stopped, what was spent on what, and what goes on from here.
+
+    `most_usd` is what people may raise the project's cap to.
+    """
+    parts = [
+        "### Paused at a cap",
+        f"{mention(project.requested_by)}, this run waits. {refusal}",
+        _spending(calls),
+        _onward(refusal, most_usd),
+        f"To end it instead, take the label off issue #{project.issue_number}. Nothing that was done is lost.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _onward(refusal: Refusal, most_usd: float) -> str:
+    """Say what lets the work go on."""
+    resume, setting = COMMANDS[Name.resume], code(SETTING[refusal.cap])
+    if refusal.cap.renewed:
+        text = f"{TOMORROW} The operator decides this cap ({setting}). Once it is raised, this goes on at once:"
+        return f"{text}\n\n{_offered([resume])}"
+    if refusal.cap is not Cap.project:
+        return f"The operator decides this cap ({setting}). Once it is raised, go on with:\n\n{_offered([resume])}"
+    wanted = min(max(math.ceil(refusal.least), 2 * math.ceil(refusal.limit)), most_usd)
+    if wanted >= refusal.least:
+        one = f"{WORD} {Name.budget} {f'{wanted:.2f}'.removesuffix('.00')}"
+        return (
+            "To go on, somebody with write permission raises the cap, "
+            f"to {usd(most_usd)} at most:\n\n- {code(one)}: {COMMANDS[Name.budget].help}, and go on"
+        )
+    return (
+        f"{most_budget(most_usd)} Once the operator has raised that, go on with:\n\n{_offered([COMMANDS[Name.budget]])}"
+    )
+
+
+def most_budget(most_usd: float) -> str:
+    """Say what people can't set."""
+    return (
+        f"A run may cost {usd(most_usd)} at most: that is the operator's to decide "
+        f"({code('AURORA_BUDGET')} and {code('AURORA_BUDGET_MOST')})."
+    )
+
+
+def too_little(refusal: Refusal) -> str:
+    """Say that a new cap doesn't let the work go on."""
+    return f"That is set, but the next call needs {dollars(refusal.least)}, so this run still waits."
+
+
+def _spending(calls: Sequence[ModelCall]) -> str:
+    """Return what was spent on what."""
+    sums: dict[tuple[str, str], tuple[int, int, float]] = {}
+    for call in calls:
+        number, tokens, cost = sums.get((call.step, call.model), (0, 0, 0.0))
+        used = call.input_tokens + call.output_tokens
+        sums[call.step, call.model] = (number + 1, tokens + used, cost + call.usd)
+    if not sums:
+        return ""
+    rows = [
+        f"| {step} | {code(model, 60)} | {number} | {tokens:,} | {usd(cost)} |"
+        for (step, model), (number, tokens, cost) in sorted(sums.items(), key=lambda one: -one[1][2])
+    ]
+    return "\n".join(["| Spent on | Model | Calls | Tokens | |", "|---|---|---:|---:|---:|", *rows])
+
+
+def _offered(commands: Sequence[Command]) -> str:
+    return "\n".join(f"- {code(one.usage)}: {one.help}" for one in commands)
+
+
+def person(login: str | None) -> str:
+    """Name somebody without calling them."""
+    return code(login, 60) if login else "Somebody"
 
 
 def escalation(
@@ -262,6 +334,11 @@ def _succeeded(task: Task) -> bool:
 def _account(project: Project, now: datetime) -> str:
     elapsed = ((project.finished_at or now) - project.created_at).total_seconds()
     return f"{_money(project)} · {duration(elapsed)} · run {project.run}"
+
+
+def _nearly(project: Project) -> str:
+    share = min(100, math.floor(100 * project.spent_usd / project.budget_usd))
+    return f"**{share} % of this run's cap is spent** ({_money(project)}). At the cap it pauses and asks."
 
 
 def _money(project: Project) -> str:

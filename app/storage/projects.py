@@ -77,6 +77,11 @@ async def live_of_pull_request(connection: Connection, repository: str, number: 
     return rows.project(row) if row else None
 
 
+async def hold(connection: Connection, project: UUID, *, held: bool) -> None:
+    """Let no model call be begun for a project from now on, or let them again."""
+    await connection.execute(sql("projects.hold"), project, held)
+
+
 @dataclass(frozen=True)
 class Live:
     """A run under way."""

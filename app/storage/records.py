@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from app.domain.checks import Checkpoint, CheckResult
 from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Checked, Fact, Handled, Memories, Postponed, Revoked
+from app.domain.ports import Checked, Fact, Handled, Memories, ModelCall, Postponed, Revoked
 from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.task import Task
@@ -50,6 +50,10 @@ class LeasedRecords:
         """Return what the checkpoints said of a commit."""
         found = await self._pool.fetch(sql("results.checks_of_commit"), self._project_id, commit)
         return sorted((rows.check(row) for row in found), key=lambda result: list(Checkpoint).index(result.checkpoint))
+
+    async def calls(self) -> list[ModelCall]:
+        """Return the project's model calls, oldest first."""
+        return [rows.model_call(row) for row in await self._pool.fetch(sql("usage.of_project"), self._project_id)]
 
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them."""

@@ -31,6 +31,7 @@ def project_parameters(value: Project) -> Sequence[Any]:
         value.pull_request and value.pull_request.model_dump(mode="json"),
         value.reason, list(value.notes), value.rounds, value.finished_at, value.budget_usd,
         value.review and value.review.model_dump(mode="json"), value.request,
+        value.pause and value.pause.model_dump(mode="json"), value.pauses, value.budget_set,
     )  # fmt: skip
 
 

@@ -66,8 +66,7 @@ async def _refused(
         row = held.get(key)
         spent, reserved = (row["spent_usd"], row["reserved_usd"]) if row else (Decimal(0), Decimal(0))
         sums.append((cap, limit, spent, reserved - needed if key in added else reserved))
-    refusal = first_refusal(call.step, needed, sums)
-    return BudgetExceeded(str(refusal), refusal)
+    return BudgetExceeded(first_refusal(call.step, needed, sums))
 
 
 async def settle(connection: Connection, reservation: UUID, usage: Usage) -> asyncpg.Record:

@@ -53,6 +53,7 @@ class Policy:
 
     merge: MergePolicy | None = None  # overrides the repositories' own
     push_task_branches: bool = True
+    most_budget_usd: float = 5.0  # to which people may raise a project's cap
     public_url: str | None = None
     web_url: str = "https://github.com"
 

@@ -12,8 +12,10 @@ from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus, topological_order
 from app.errors import GitError, MergeConflict
 from workers.maestro.context import FIX_KEY, WAIT, Context, State
+from workers.maestro.pause import waking
 from workers.maestro.rework import resolve
 
+UNDER_WAY = frozenset({TaskStatus.ready, TaskStatus.running, TaskStatus.blocked})
 UNFIXED = "What the code review found could not be fixed; it stands in the check `aurora / review`."
 
 
@@ -30,16 +32,16 @@ async def dispatch(
         await ctx.move(project, Phase.integrate, status=ProjectStatus.verifying)
         return Command(goto="integrate")
     failed = [task for task in tasks if task.status is TaskStatus.failed]
-    under_way = any(task.status in {TaskStatus.ready, TaskStatus.running} for task in tasks)
+    under_way = any(task.status in UNDER_WAY for task in tasks)
     if failed and not under_way:
         return await ctx.escalate(project, _failures(failed))
     try:
         starting = [] if failed else await _start(ctx, project, tasks)
     except Conflict as conflict:
         return await resolve(ctx, project, conflict.task, conflict.onto, conflict.paths)
-    if starting:
-        messages = [ctx.task_message(task) for task in starting]
-        await ctx.records.write(*starting, *messages)
+    messages = [ctx.task_message(task) for task in starting]
+    if facts := [*starting, *messages, *waking(ctx, tasks)]:
+        await ctx.records.write(*facts)
     ctx.announce(project)
     return WAIT
 

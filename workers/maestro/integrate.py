@@ -12,7 +12,7 @@ from app.domain.checks import CheckResult
 from app.domain.ports import Checked, Clone
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task
-from app.errors import BudgetExceeded, ModelError, Transient
+from app.errors import BudgetExceeded, ModelError, ProjectHeld, Transient
 from workers import feedback
 from workers.maestro import review
 from workers.maestro.context import Context, State
@@ -74,7 +74,7 @@ async def _reviewed_ahead(ctx: Context, project: Project) -> None:
     """Have the review recorded by the time its node asks for it."""
     try:
         await review.ask(ctx, project)
-    except (Transient, ModelError, BudgetExceeded) as error:
+    except (Transient, ModelError, BudgetExceeded, ProjectHeld) as error:
         log.info("no review ahead", extra={"why": str(error)})
 
 

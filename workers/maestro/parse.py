@@ -56,7 +56,7 @@ async def parse(_: State, runtime: Runtime[Context]) -> Command[Literal["plan", 
     project = await ctx.move(
         project, Phase.parse, title=issue.title, request=_request(issue, said), base_branch=info.default_branch,
         base_sha=base, settings=settings, notes=problems, status=ProjectStatus.parsing,
-        budget_usd=min(project.budget_usd, settings.budget or project.budget_usd),
+        budget_usd=min(project.budget_usd, (not project.budget_set and settings.budget) or project.budget_usd),
     )  # fmt: skip
     ctx.prepare_ahead(clone, project)
     ctx.announce(project)

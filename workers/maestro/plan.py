@@ -1,6 +1,5 @@
 """Make the plan: requirements become a graph of tasks, each with a role and a footprint."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 from uuid import uuid5
@@ -8,6 +7,7 @@ from uuid import uuid5
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from app.domain import commands
 from app.domain.plan import Kind, Plan, PlannedTask, check_plan, join_overlapping
 from app.domain.ports import Step
 from app.domain.project import Phase, Project, ProjectStatus
@@ -28,8 +28,7 @@ TRIES = 3  # how often a plan that can't be carried out is sent back
 ACCOMPANYING = frozenset({Kind.tests, Kind.documentation})
 LARGE = 3  # a plan of more tasks is large
 MAP_TOKENS = 1500
-APPROVE_COMMAND = render.Command("/aurora approve", "start the work as planned")
-APPROVE = re.compile(r"^/aurora\s+approve\b", re.MULTILINE)
+APPROVE = commands.Asked(commands.Name.approve)
 
 
 async def plan(_: State, runtime: Runtime[Context]) -> Command[Literal["approve"]]:
@@ -174,10 +173,10 @@ async def approve(_: State, runtime: Runtime[Context]) -> Command[Literal["dispa
 
 async def _approved(ctx: Context, project: Project, tasks: Sequence[Task]) -> bool:
     """Show the plan, and tell whether somebody with write permission has approved it since."""
-    text = render.plan(project, tasks, [APPROVE_COMMAND])
+    text = render.plan(project, tasks, [commands.COMMANDS[commands.Name.approve]])
     shown, written = await ctx.comment_once(project, "plan", "", text)
     later = [] if written else [said for said in await ctx.comments_of_writers(project) if said.id > shown]
-    return any(APPROVE.search(said.body) for said in later)
+    return any(APPROVE in commands.read(said.body) for said in later)
 
 
 def needs_approval(project: Project, tasks: int) -> bool:

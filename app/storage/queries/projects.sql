@@ -19,7 +19,7 @@ SELECT * FROM projects WHERE id = $1
 UPDATE projects
 SET title = $2, requested_by = $3, status = $4, phase = $5, base_branch = $6, base_sha = $7, head_sha = $8,
     requirements = $9, settings = $10, pull_request = $11, reason = $12, notes = $13, rounds = $14, finished_at = $15,
-    budget_usd = $16::float8::numeric, review = $17, request = $18
+    budget_usd = $16::float8::numeric, review = $17, request = $18, pause = $19, pauses = $20, budget_set = $21
 WHERE id = $1
 
 -- name: live_of_issue
@@ -36,6 +36,10 @@ SELECT * FROM projects WHERE repository = $1 AND issue_number = $2 ORDER BY run 
 SELECT * FROM projects
 WHERE repository = $1 AND pull_request ->> 'number' = $2::text
   AND status NOT IN ('merged', 'escalated', 'cancelled')
+
+-- name: hold
+-- Let no call be begun for a project, or let them; Maestro hears of it by a message.
+UPDATE projects SET held = $2 WHERE id = $1
 
 -- name: page
 -- Projects, the newest first.

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.ports import Step
 from app.domain.project import ProjectStatus
-from app.errors import BudgetExceeded, GitError, ModelError, ModelUnavailable, SandboxUnavailable, Transient
+from app.errors import GitError, ModelError, ModelUnavailable, SandboxUnavailable, Transient
 from tests.fakes import Deed
 from tests.integration.core.world import World, plan, planned
 
@@ -105,7 +105,6 @@ async def test_a_model_that_stays_away_fails_the_task_after_one_more_try(world: 
     ("error", "kind"),
     [
         (ModelError("The provider refused the key for m (401): check OPENAI_API_KEY."), "model"),
-        (BudgetExceeded("The next generate call could cost 0.5000 US dollars, and less than that is left."), "budget"),
         (SandboxUnavailable("No sandbox works here: tried bubblewrap."), "sandbox"),
     ],
 )
@@ -134,15 +133,6 @@ async def test_a_defect_in_a_task_shows_no_inside_and_keeps_a_trace_without_secr
     assert kind == "internal"
     assert SECRET not in message + trace
     assert "Traceback" in trace
-
-
-async def test_the_real_budget_stops_the_work_and_says_so(world: World):
-    """Reserved before the call: nothing is spent over the cap."""
-    await world.start(budget=0.012)
-    project = await world.until_settled()
-    assert project.status is ProjectStatus.escalated
-    assert project.spent_usd <= 0.012
-    assert "would be needed" in world.comments("escalation")[0]
 
 
 async def test_a_cancelled_task_stops_at_its_next_write_and_leaves_nothing(world: World):

@@ -4,7 +4,7 @@ import pytest
 
 from app.domain.ports import Step
 from app.domain.project import ProjectStatus
-from app.errors import BudgetExceeded, ForgeError, ModelError, Transient
+from app.errors import ForgeError, ModelError, Transient
 from tests.integration.core.world import ISSUE, World, plan, planned, reword
 
 
@@ -67,7 +67,6 @@ async def test_after_the_end_nothing_moves_any_more(world: World):
     ("error", "words"),
     [
         (ModelError("The model gpt-9 has no price: set AURORA_MODEL_PRICES."), "AURORA_MODEL_PRICES"),
-        (BudgetExceeded("The next parse call could cost 1.0000 US dollars, and less than that is left."), "cost 1.0"),
     ],
 )
 @pytest.mark.parametrize("step", [Step.parse, Step.plan, Step.review])

@@ -211,7 +211,7 @@ class World:
         await self.tell("labelled")
         return started
 
-    async def tell(self, event: str, **more: str) -> None:
+    async def tell(self, event: str, **more: Any) -> None:
         """Write a message to Maestro, and ring."""
         message = AgentMessage(
             id=uuid4(), sender=AgentRole.maestro, recipient=AgentRole.maestro, message_type=MessageType.CONTEXT,

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
+from app.domain.commands import COMMANDS, Name
 from app.domain.project import Project, ProjectStatus, PullRequestRef, Repository
 from app.domain.requirements import Requirement
 from app.domain.roles import AgentRole
@@ -179,7 +180,7 @@ def test_without_evidence_a_requirement_names_its_tasks():
 
 def every_text() -> dict[str, str]:
     one, tasks, results = hostile()
-    commands = [render.Command("/aurora approve", "start the work as planned")]
+    commands = [COMMANDS[Name.approve]]
     check = check_run(results[0], "a" * 40, "x")
     return {
         "progress": render.progress(one, tasks, NOW, repository_url=URL),

@@ -1,0 +1,135 @@
+"""What people can write to the app in comments: one table, and the reader of what they wrote. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+
+WORD = "/aurora"
+LONGEST_SHOWN = 40  # characters of what somebody wrote, in an answer
+
+
+class Name(StrEnum):
+    """The commands (the names are a contract)."""
+
+    approve = "approve"
+    pause = "pause"
+    resume = "resume"
+    budget = "budget"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that a person can write to the app."""
+
+    name: Name
+    help: str  # as it follows "/aurora name: "
+    argument: str = ""  # how its argument is called, empty where it takes none
+    form: str = ""  # a pattern of what is accepted as the argument; its first group is what is used
+    example: str = ""
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return " ".join(part for part in (WORD, self.name, self.argument) if part)
+
+
+AMOUNT = r"(?:us)?\$?\s*(\d{1,7}(?:\.\d{1,4})?)\s*(?:\$|usd|us dollars|dollars?)?"
+
+TABLE = (
+    Command(Name.approve, "start the work as planned"),
+    Command(Name.pause, "hold this run at its next model call"),
+    Command(Name.resume, "go on after a pause"),
+    Command(Name.budget, "set what this run may cost in US dollars", "<amount>", AMOUNT, "10"),
+)
+COMMANDS = {command.name: command for command in TABLE}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command that was written, with its argument."""
+
+    name: Name
+    argument: str = ""
+
+
+@dataclass(frozen=True)
+class Misread:
+    """A line that is no command but looks like one, and what to say of it."""
+
+    problem: str
+
+
+Said = Asked | Misread
+
+
+def dump(found: Sequence[Said]) -> list[dict[str, str]]:
+    """Return what was read as a message carries it."""
+    return [asdict(one) for one in found]
+
+
+def load(carried: Sequence[Mapping[str, str]]) -> list[Said]:
+    """Return what a message carries."""
+    return [
+        Misread(one["problem"]) if "problem" in one else Asked(Name(one["name"]), one["argument"]) for one in carried
+    ]
+
+
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+LINE = re.compile(rf" {{0,3}}{WORD}(?:\s+(.*))?$", re.IGNORECASE)
+HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+
+
+def read(comment: str) -> list[Said]:
+    """Return the commands in a comment, in order: those at the start of a line, outside quotes and code."""
+    lines = _shown(HIDDEN.sub("", comment).splitlines())
+    return [_command(match.group(1) or "") for line in lines if (match := LINE.match(line.rstrip()))]
+
+
+def _shown(lines: Sequence[str]) -> Iterable[str]:
+    """Leave out what stands between fences; quotes and indented code don't begin like a command anyway."""
+    fence = ""
+    for line in lines:
+        mark = FENCE.match(line)
+        if fence:
+            if mark and mark.group(1).startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        elif mark:
+            fence = mark.group(1)
+        else:
+            yield line
+
+
+def _command(said: str) -> Said:
+    word, _, rest = said.strip().partition(" ")
+    name, rest = word.casefold().rstrip(".,:;!"), rest.strip()
+    command = next((command for command in TABLE if command.name == name), None)
+    if command is None:
+        return Misread(_unknown(name))
+    if not command.form:
+        return Asked(command.name)  # what follows is courtesy
+    found = re.fullmatch(command.form, rest.rstrip(".!").strip(), re.IGNORECASE)
+    if found is None:
+        shown = f"`{WORD} {command.name} {_plain(rest)}`" if rest else f"`{WORD} {command.name}` alone"
+        return Misread(f"I can't read {shown}: write `{command.usage}`, such as `{WORD} {name} {command.example}`.")
+    return Asked(command.name, found.group(1))
+
+
+def _unknown(name: str) -> str:
+    close = get_close_matches(name, [command.name.value for command in TABLE], n=1, cutoff=0.5)
+    if not name:
+        return f"`{WORD}` alone does nothing. {overview()}"
+    said = f"There is no command `{WORD} {_plain(name)}`."
+    return f"{said} Did you mean `{COMMANDS[Name(close[0])].usage}`?" if close else f"{said} {overview()}"
+
+
+def overview() -> str:
+    """Return all commands in a sentence."""
+    return f"The commands are {', '.join(f'`{command.usage}`' for command in TABLE)}."
+
+
+def _plain(text: str) -> str:
+    """Return somebody's words so that they can stand in code."""
+    plain = "".join(c if c.isprintable() and c not in "`<>&@#" else " " for c in text)
+    return " ".join(plain.split())[:LONGEST_SHOWN]
