@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test soak check format docs lock clean
+.PHONY: demo test crash-test soak check format docs lock clean
 
 demo: $(READY)
 	@$(BIN)/aurora demo
 
 test: $(READY)
 	@$(BIN)/pytest -n 2 --dist loadscope
+
+crash-test: $(READY)
+	@$(BIN)/python -m tests.crash
 
 soak: $(READY)
 	@$(BIN)/python -m tests.soak
