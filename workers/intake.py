@@ -23,8 +23,10 @@ from app.storage.deliveries import Delivery, Inbox
 from app.storage.pool import Connection
 from app.storage.projects import Run
 from app.storage.records import send
+from app.storage.requests import Repeated, adopt
 from app.web import events
 from workers.failures import classify
+from workers.requests import requested
 
 log = logging.getLogger(__name__)
 
@@ -152,9 +154,15 @@ class Intake:
             run = await projects.last_run(connection, intent.repository.full_name, issue.number)
             if run and not await _begins(connection, run, labelling, delivery):
                 return None
+            asked = requested(issue) if run is None else None  # later runs are asked for on GitHub
+            try:
+                claim = await adopt(connection, asked, intent.repository.full_name, issue.number) if asked else None
+            except Repeated:
+                return None
             started = await projects.start(
-                connection, uuid5(NAMESPACE, delivery.guid), intent.repository, issue.number,
-                title=issue.title, requested_by=sender, budget_usd=self._rules.budget_usd,
+                connection, claim.id if claim else uuid5(NAMESPACE, delivery.guid), intent.repository, issue.number,
+                title=issue.title, requested_by=(claim and claim.requested_by) or sender,
+                budget_usd=self._rules.budget_usd,
                 at=delivery.received_at, labelling=labelling.id if labelling else None,
             )  # fmt: skip
             if started is None:
