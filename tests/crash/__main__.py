@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import random
 import sys
 import time
 from collections import defaultdict
@@ -30,6 +31,9 @@ async def main(options: argparse.Namespace) -> int:
             tell(f"{scenario} undisturbed", calm)
             wanted = [one for one in faults(calm.crossings, choice) if options.every or one.point not in tried]
             tried |= set(calm.points)
+            if options.seed is not None:
+                random.Random(options.seed).shuffle(wanted)
+            wanted = wanted[: options.most]
             print(f"{scenario}: {len(wanted)} faults to try", flush=True)
             outcomes = await try_all(world, scenario, wanted, calm, Teller(len(wanted)), options.logs)
             print_table(scenario, outcomes)
@@ -83,6 +87,8 @@ if __name__ == "__main__":
     parser.add_argument("--fault", action="append", choices=list(How))
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS))
     parser.add_argument("--every", action="store_true", help="every crossing of a point, not the first and the last")
+    parser.add_argument("--seed", type=int, help="try them in an order of chance")
+    parser.add_argument("--most", type=int, help="how many to try of each scenario")
     parser.add_argument("--keep", action="store_true", help="write the list of points anew, and try nothing")
     parser.add_argument("--logs", type=Path, help="where to keep the logs of runs that failed")
     parser.add_argument("--slots", type=int, default=2, help="how many runs at a time")

@@ -99,7 +99,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "no-replay": Plant(
         "A resumed task asks everything again.",
-        _no_replay, _worker(Edge.tool, "search", 1, How.before), "recorded",
+        _no_replay, _worker(Edge.tool, "search", 1, How.before), "Not settled",
     ),
     "frozen-lock": Plant(
         "A lock is waited for, whatever its holder does.",
