@@ -29,6 +29,7 @@ from workers.agents.actions import FORMS, PUT_CODE, action_schema, check_argumen
 from workers.agents.conversation import fit_into, plain_text, say_last
 from workers.agents.guard import Refused
 from workers.agents.prompts import protocol_words, reminder
+from workers.agents.runaway import Watch
 from workers.agents.tools import Outcome
 from workers.agents.translate import IN_TEXT, Reading, read
 from workers.agents.work import Unreplayable, Work
@@ -63,6 +64,7 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         self._refused = 0  # times that it said so since the tree changed
         self._failed_edits = 0  # edits that failed since the tree changed
         self._asked = False  # whether it is done although nothing was changed
+        self._watch = Watch(work.limits)
         self._last: tuple[str, int] = ("", 0)  # the last action's fingerprint, and how often it came in a row
 
     # --- the model ----------------------------------------------------------------------------------
@@ -99,6 +101,9 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         self._reading = read(message, position, work.model.acting(answer.manner))
         if self._reading.calls:
             work.model.observe(native=not self._reading.in_text)
+        writes = bool(work.role.may_write)
+        if loop := self._watch.answered(_words(message), cut_off=_cut_off(message), writes=writes):
+            work.finish(WorkEnd.stuck, loop)
         self._waiting = [call["id"] or "" for call in self._reading.calls]
         self._failed = self._unusable = False
         return self._as_read(message, position)
@@ -167,6 +172,8 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
     async def aafter_model(self, state: AgentState[Any], runtime: Runtime[None]) -> dict[str, Any] | None:
         """Tell the model what was wrong with an answer without actions."""
         work, reading = self._work, self._reading
+        if work.end:
+            return {"jump_to": "end"}
         if reading.calls:
             return None
         if reading.closing and work.changed:
@@ -210,9 +217,14 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
                 raise Unreplayable
             said = entry.content
             outcome = Outcome(str(said["text"]), bool(said["ok"]), bool(said["touched"]), bool(said["usable"]))
+            patch = entry.patch
         else:
             outcome = await self._run_and_record(name, arguments, times)
+            patch = work.last_patch if outcome.touched else None
         self._take_in(name, outcome, times)
+        fine = outcome.ok or name in CHANGING  # failed edits have a limit of their own
+        if loop := self._watch.acted(self._last[0], outcome.text, ok=fine, patch=patch):
+            work.finish(WorkEnd.stuck, loop)
         return outcome
 
     def _times_in_a_row(self, name: str, arguments: dict[str, Any]) -> int:
@@ -304,6 +316,16 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
             work.finish(WorkEnd.stuck, f"{self._failed_edits} edits failed one after the other. {outcome.text}")
         if times > work.limits.repeats:
             work.finish(WorkEnd.stuck, outcome.text)
+
+
+def _words(message: AIMessage) -> str:
+    """Return what an answer ends with: its text, or actions that were cut off."""
+    return message.text + "".join(call["args"] or "" for call in message.invalid_tool_calls)
+
+
+def _cut_off(message: AIMessage) -> bool:
+    said = message.response_metadata
+    return said.get("finish_reason", said.get("stop_reason")) in {"length", "max_tokens"}
 
 
 def _tools(role: Role) -> Sequence[BaseTool]:

@@ -20,6 +20,7 @@ from workers.publish import own_commits, publish_checks, push_once
 
 FINISHED: Command[Any] = Command(goto=END)
 TITLE_LENGTH = 72  # as git's own tools expect
+MOST_IDLE = 3  # visits in a row that leave the tree as it was: more attempts would end the same
 SUMMARY_LENGTH = 2000
 
 
@@ -64,6 +65,9 @@ async def reflect(state: State, runtime: Runtime[Context]) -> Command[Literal["g
     paths = [*changed, *found, *ctx.task.footprint]
     learned = await ctx.remember(Kind.reflexion, lesson, ctx.worktree.base, paths)
     await ctx.save(learned, attempts=state["attempts_before"] + attempt)
+    if state.get("idle", 0) >= MOST_IDLE:
+        report = f"{MOST_IDLE} visits of the agent in a row changed nothing in the files.\n{state['report']}"
+        return Command(goto="give_up", update={"lessons": lessons, "report": report})
     if attempt >= ctx.project.settings.max_attempts:
         return Command(goto="give_up", update={"lessons": lessons})
     return Command(

@@ -17,6 +17,7 @@ from workers.codegen.state import Context, State
 
 SPEC_TOKENS = 6000
 MEMORY_TOKENS = 500  # of them for what is known from earlier work
+UNTOUCHED = hashlib.sha256(b"").hexdigest()
 SAME_AGAIN = "The agent made the very same change again, although it was told what is wrong with it."
 
 
@@ -71,6 +72,8 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
         "summary": MARK.sub("", result.summary).strip() or state.get("summary", ""),
         "cited": sorted({*state.get("cited", ()), *(str(one) for one in named)}),
     }
+    same = update["made"] == state.get("made", UNTOUCHED)
+    update["idle"] = state.get("idle", 0) + 1 if same else 0
     if result.end is not WorkEnd.done:
         await ctx.bench.calm()
     if result.end is WorkEnd.done and patch and _no_progress(state, update["made"], patch):
@@ -82,7 +85,7 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
     elif result.end is WorkEnd.exhausted:
         why = f"The agent ran out of its limits after {result.steps} steps."
     else:
-        why = f"The agent gave no usable answer: {result.summary}"
+        why = f"The agent got stuck: {result.summary}"
     return Command(goto="reflect", update={**update, "report": why, "results": []})
 
 

@@ -46,6 +46,7 @@ class State(TypedDict, total=False):
     lessons: list[str]
     summary: str
     made: str  # what the last visit made of the tree, before it was formatted: a fingerprint
+    idle: int  # visits in a row that left the tree as it was
     patch: bytes  # everything uncommitted, against the base
     results: list[dict[str, Any]]  # of the last checkpoints that ran, in order
     attempts_before: int  # in earlier rounds of the task

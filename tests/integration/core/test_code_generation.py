@@ -140,7 +140,7 @@ async def test_fixes_and_regenerations_are_counted_apart_and_anew_in_each_attemp
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (WorkResult(WorkEnd.stuck, "Only prose came.", 3), "no usable answer: Only prose came."),
+        (WorkResult(WorkEnd.stuck, "Only prose came.", 3), "got stuck: Only prose came."),
         (WorkResult(WorkEnd.exhausted, "", 40), "ran out of its limits after 40 steps"),
         (WorkResult(WorkEnd.done, "Nothing to do.", 1), "changed nothing"),
         (None, "changed nothing"),
@@ -249,3 +249,14 @@ async def test_the_saved_state_is_in_postgresql(world: World, database_url: str,
             await build(world, "WRONG", "GOOD")
         assert (await world.until_settled()).status is ProjectStatus.merged
         assert len(visits(world)) == 2
+
+
+async def test_visits_that_change_nothing_end_before_all_attempts_are_used(world: World):
+    """Five attempts are allowed; three that leave the files as they were are enough."""
+    world.deeds[""] = lambda *_: None
+    project = await world.start()
+    assert project.status is ProjectStatus.escalated
+    (task,) = (await world.tasks()).values()
+    assert task.attempts == 3
+    assert task.result
+    assert "3 visits of the agent in a row changed nothing in the files." in (task.result.failure or "")

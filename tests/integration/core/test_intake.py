@@ -308,3 +308,34 @@ async def test_an_end_that_is_told_before_the_beginning_is_no_run(around: World,
     await door.receive("two", labelled(action))
     await door.receive("one", labelled())
     assert await runs(around.pool) == []
+
+
+@pytest.mark.parametrize("on_pull_request", [False, True])
+async def test_commands_reach_maestro_and_a_pause_holds_the_next_call_at_once(around: World, on_pull_request: bool):
+    """On the issue, and on the run's own pull request."""
+    door = Door(around)
+    await door.receive("one", labelled())
+    await around.pool.execute("""UPDATE projects SET pull_request = '{"number": 7, "url": "", "head_sha": ""}'""")
+    for guid, text, held in [("two", "/aurora pause", True), ("three", "Now.\n/aurora resume", False)]:
+        payload = labelled("created", comment={"id": 9, "body": text, "user": ANN})
+        if on_pull_request:
+            payload["issue"] = {"number": 7, "labels": [], "pull_request": {}}
+        await door.receive(guid, payload, "issue_comment")
+        assert await around.pool.fetchval("SELECT held FROM projects") is held
+    told = [one for one in await messages(around.pool) if one["event"] == "said"]
+    assert [one["commands"] for one in told] == [
+        [{"name": "pause", "argument": ""}],
+        [{"name": "resume", "argument": ""}],
+    ]
+    assert {(one["by"], one["comment"], one["number"]) for one in told} == {("ann", 9, 7 if on_pull_request else ISSUE)}
+
+
+async def test_words_on_a_pull_request_are_no_message(around: World):
+    """Only what is a command there is for the app."""
+    door = Door(around)
+    await door.receive("one", labelled())
+    await around.pool.execute("""UPDATE projects SET pull_request = '{"number": 7, "url": "", "head_sha": ""}'""")
+    payload = labelled("created", comment={"id": 9, "body": "> /aurora pause\n\nWhy?", "user": ANN})
+    payload["issue"] = {"number": 7, "labels": [], "pull_request": {}}
+    await door.receive("two", payload, "issue_comment")
+    assert [one["event"] for one in await messages(around.pool)] == ["labelled"]
