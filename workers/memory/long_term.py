@@ -21,6 +21,7 @@ TABLES = "aurora_long_term"
 LOCK = 7046029255  # any fixed number: one process at a time makes the tables
 THREADS = 2
 MOST_FOUND = 20
+MOST_INLINE = 1_600  # dimensions of a vector that fits into a page with its row
 
 
 class LongTerm:
@@ -51,11 +52,21 @@ class LongTerm:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
             await self._in_thread(memory.vector_store.create_col)
-        name = memory.collection_name
-        # Its own index on vectors filters after searching, and so loses what a small repository has. This one doesn't.
-        index = f"CREATE INDEX IF NOT EXISTS {name}_scope ON {name} ((payload->>'user_id'))"
-        await self._pool.execute(index)
+        await self._tune(memory.collection_name)
         self._memory = memory
+
+    async def _tune(self, name: str) -> None:
+        """Make searching a repository exact and quick.
+
+        Mem0's own index on vectors filters after searching, and so loses what a small repository has: a btree on the
+        repository takes its place. Vectors kept beside their rows are read four times as fast as those put away.
+        """
+        await self._pool.execute(f"CREATE INDEX IF NOT EXISTS {name}_scope ON {name} ((payload->>'user_id'))")
+        options = await self._pool.fetchval("SELECT reloptions FROM pg_class WHERE oid = to_regclass($1)", name)
+        if not options and self._embedder().dimensions <= MOST_INLINE:
+            await self._pool.execute(
+                f"ALTER TABLE {name} ALTER COLUMN vector SET STORAGE PLAIN, SET (toast_tuple_target = 8160)"
+            )
 
     def _make(self) -> Any:
         os.environ["MEM0_TELEMETRY"] = "False"  # all are read when Mem0 is loaded

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.memory import Fate, Kind, MemoryTier, Settled, identity
+from benchmarks.memory import PLANTED
 from tests.integration.memory.conftest import REPOSITORY, Mind, now
 from tests.integration.memory.test_what_is_told import ASKED, CENTS, WEEKS
 
@@ -154,3 +155,19 @@ async def test_a_plan_that_was_not_carried_out_is_not_told(mind: Mind):
     lesson = await mind.keep(CENTS, project=project)
     await mind.settle(project, ended(Fate.escalated), lesson, cited=False)
     assert await mind.ask(ASKED) == [CENTS]
+
+
+async def test_a_small_repository_finds_all_of_its_own_among_thousands_of_others(mind: Mind):
+    """An index on vectors that filters after searching finds next to none of them."""
+    await mind.long.load()
+    await mind.pool.execute(
+        "INSERT INTO aurora_long_term_minilm (id, vector, payload) SELECT gen_random_uuid(),"
+        " ARRAY(SELECT (random() - 0.5 + 0 * number)::real FROM generate_series(1, 384))::vector,"
+        " jsonb_build_object('user_id', 'acme/' || number % 7, 'data', 'Other ' || number)"
+        " FROM generate_series(1, 3000) AS number"
+    )
+    for text in PLANTED:
+        memory = await mind.keep(text)
+        await mind.long.keep(REPOSITORY, (await mind.working.by_id([memory], ""))[0])
+    found = [await mind.long.search(REPOSITORY, asked) for asked in PLANTED.values()]
+    assert [any(hit.content == text for hit in hits) for text, hits in zip(PLANTED, found, strict=True)] == [True] * 20
