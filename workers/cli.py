@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     hub.add_argument("--faults", metavar="NAME[=…],…", help="what is to go wrong, of the table in docs/hub.md")
     _data(hub)
 
-    _command(commands, "serve", _serve, "the web server: webhooks, health, metrics")
+    _command(commands, "serve", _serve, "the web server: webhooks, dashboard, projects API, metrics")
     _command(commands, "work", _work, "a worker; start as many as you like")
     _command(commands, "migrate", _migrate, "bring the database to the present schema")
     _command(commands, "doctor", _doctor, "look at the settings and say what is missing")

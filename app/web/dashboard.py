@@ -134,7 +134,7 @@ class Dashboard:
             "project.html", 200, visitor=visitor, project=project, moving=project.status in MOVING,
             across=drawn(boxes, across=True), down=drawn(boxes, across=False), time=timeline(project, now), now=now,
             repository_url=f"{self._web_url}/{project.repository}", links=self._links(project),
-            names={task.id: task.key for task in project.tasks}, checks=_by_commit(project), money=_money(project),
+            names=_names(project), checks=_by_commit(project), money=_money(project),
         )  # fmt: skip
 
     def _links(self, project: ProjectView) -> list[Link]:
@@ -230,6 +230,11 @@ def _boxes(project: ProjectView) -> list[Box]:
         )
         for task in project.tasks
     ]
+
+
+def _names(project: ProjectView) -> dict[UUID | str, str]:
+    """Return the keys of tasks by their ids, as they stand in rows and as they stand in messages."""
+    return {name: task.key for task in project.tasks for name in (task.id, str(task.id))}
 
 
 def _tries(attempts: int, rounds: int) -> str:

@@ -147,7 +147,8 @@ async def local(data: Path | None) -> int:
     console = Console()
     async with Stack(Options(data or DEFAULT_DATA)) as stack:
         console.print(f"  local GitHub  {stack.hub_url}", highlight=False)
-        console.print(f"  web server    {stack.web_url}", highlight=False)
+        console.print(f"  dashboard     {stack.web_url}", highlight=False)
+        console.print(f"  to sign in    {stack.api_token}", markup=False, highlight=False)
         console.print(f"  logs          {stack.log('serve').parent}", highlight=False)
         await _until_stopped()
     return 0

@@ -151,6 +151,17 @@ class Stack:
         file.write_text(json.dumps({"hub": hub, "web": web}))
         return hub, web
 
+    def _own_token(self) -> str:
+        """Return the token of this data directory, so that browsers stay signed in over a restart."""
+        file = self.data_dir / "run" / "api-token"
+        try:
+            return file.read_text()
+        except FileNotFoundError:
+            token = secrets.token_urlsafe(24)
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
+                written.write(token)
+            return token
+
     # --- the parts
 
     async def _store(self, name: str, server: EmbeddedPostgres | EmbeddedValkey) -> str:
@@ -191,7 +202,7 @@ class Stack:
         login, token = next(iter(hub["users"].items()))
         assert self._session is not None  # noqa: S101 - made at the start
         self.person = HubPerson(self._session, hub["api_url"], login, token)
-        self.api_token = self._given.get("AURORA_API_TOKEN") or secrets.token_urlsafe(24)
+        self.api_token = self._given.get("AURORA_API_TOKEN") or self._own_token()
         return {
             **self._given,
             **stores,

@@ -35,6 +35,7 @@ from app.web.portal import open_portal
 from app.web.server import create_app, serve
 
 TOKEN = "the operator's long token"
+TABLE = "\n\n| what | how many |\n|:--|--:|\n| tests | 60 |"
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 
@@ -203,7 +204,7 @@ class Story:
     ) -> Checked:  # fmt: skip
         began = self.at + timedelta(seconds=seconds)
         result = CheckResult(
-            checkpoint=checkpoint, conclusion=conclusion, title=title, summary=f"Ran `{checkpoint}`.",
+            checkpoint=checkpoint, conclusion=conclusion, title=title, summary=f"Ran `{checkpoint}`.{TABLE}",
             findings=findings, log=log, started_at=began, completed_at=began + timedelta(seconds=2),
         )  # fmt: skip
         return Checked(commit, result, task.id if task else None, attempt)

@@ -6,8 +6,8 @@ import sys
 HEAVY = ("langgraph", "langchain", "langchain_core", "mem0", "git", "openai", "anthropic", "workers")
 PROGRAM = f"""
 import sys
-import app.web.server, app.web.portal, app.web.events, app.github.forges, app.github.render, app.github.recovery, app.settings
-import app.queue, app.storage.deliveries, app.storage.projects
+import app.web.server, app.web.portal, app.web.events, app.github.forges, app.github.render, app.github.recovery
+import app.settings, app.queue, app.storage.deliveries, app.storage.projects
 print([name for name in {HEAVY!r} if name in sys.modules])
 with open("/proc/self/status") as status:
     print(next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmRSS")))

@@ -34,6 +34,12 @@ def test_markdown_of_strangers_loads_and_runs_nothing(text: str):
     assert not any(word in shown for word in ("<script", "<img", 'href="javascript', "<a href='data"))
 
 
+def test_aligned_columns_bring_no_style():
+    """The page's policy refuses styles within it."""
+    shown = wording.markdown("| a | b |\n|--:|:-:|\n| 1 | 2 |")
+    assert "<td>1</td>" in shown
+
+
 def test_a_moment_carries_its_time_zone():
     assert 'datetime="2026-01-02T03:04:05+00:00"' in wording.moment(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
