@@ -1,9 +1,11 @@
 """Take jobs from Redis, and go on when it was away: arq's own loop ends with its connection."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
+from arq.constants import in_progress_key_prefix
 from arq.worker import Function
 from arq.worker import Worker as ArqWorker
 from redis.exceptions import RedisError
@@ -14,6 +16,7 @@ from workers.wiring import Worker
 
 JOB_TIMEOUT = 6 * 3600  # seconds; what hangs is ended by its own limits long before
 POLL = 0.05  # seconds between looks at the queue
+MARK = 60.0  # seconds for which a job counts as taken unless its worker says so again
 
 
 class Taker(ArqWorker):
@@ -35,6 +38,8 @@ class Taker(ArqWorker):
             job_serializer=names.serialize,
             job_deserializer=names.deserialize,
         )
+        self.in_progress_timeout_s = MARK  # arq's own is as long as a job may take, for dead workers too
+        self._marked = time.monotonic()
         self._outage = Outage(f"Redis ({queue})")
 
     async def take(self) -> None:
@@ -56,7 +61,17 @@ class Taker(ArqWorker):
     async def heart_beat(self) -> None:
         """Come to the end of a look at the queue."""
         await super().heart_beat()
+        if time.monotonic() - self._marked > MARK / 4:
+            await self._mark()
         self._outage.is_over()
+
+    async def _mark(self) -> None:
+        """Say that the jobs under way are; what a dead worker had taken is given up by whoever sees it next."""
+        async with self.pool.pipeline() as pipe:
+            for job_id in self.tasks:
+                pipe.pexpire(in_progress_key_prefix + job_id, int(MARK * 1000))
+            await pipe.execute()
+        self._marked = time.monotonic()
 
     @property
     def running(self) -> "set[asyncio.Task[Any]]":
