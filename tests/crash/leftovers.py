@@ -76,8 +76,7 @@ def _is_held(path: Path) -> bool:
 async def _jobs(slot: Slot) -> list[str]:
     """Find what the queue still holds.
 
-    A job that was taken by a worker that died stays until arq counts it as given up: nobody takes it before, and what
-    it would do is done.
+    A job that was taken by a worker that died stays for up to a minute until it is given up; what it would do is done.
     """
     async with redis.asyncio.Redis.from_url(slot.redis, decode_responses=True) as client:
         keys = sorted([key async for key in client.scan_iter("arq:*")])
