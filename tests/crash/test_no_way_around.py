@@ -22,7 +22,7 @@ ADAPTERS = {
         "workers/saver.py",  # within `saved`
         "workers/memory/long_term.py",  # what is lost there is learned again
     },
-    "ClientSession": {"workers/wiring.py", "workers/doctor.py", "workers/local/stack.py"},
+    "ClientSession": {"app/web/artifacts.py", "workers/wiring.py", "workers/doctor.py", "workers/local/stack.py"},
     "commit_tree": {"workers/workspace/worktree.py", "workers/workspace/merge.py"},
     "create_pool": {"app/storage/pool.py", "app/storage/deliveries.py"},
 }
@@ -40,6 +40,7 @@ ALONE = {
     "recovery.missed": "the next look finds it again",
     "recovery.arrived": "the next look finds it stored",
     "recovery.asked": "it is asked for once more, and its GUID is known then",
+    "artifacts.here": "the next minute says the same",
     "pace.take": "a turn is left unused",
     "pace.block": "GitHub asks again to slow down",
 }
