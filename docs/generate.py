@@ -71,7 +71,7 @@ CHECK = {"name": "aurora / tests", "conclusion": "success", "title": "12 tests p
 STATUSES = {
     0: "Delivered: the pull request is merged, or open for its reviewers. `doctor`: all is well.",
     cli.FAILED: "An error, explained in one line. `doctor`: something is missing.",
-    run.NEEDS_A_PERSON: "`demo`, `run`: escalated or waiting for a person. Every command: a wrong argument.",
+    run.NEEDS_A_PERSON: "`demo`, `run`: escalated, paused or waiting for a person. Every command: a wrong argument.",
     130: "Interrupted.",
 }
 

@@ -107,6 +107,11 @@ class Refusal(BaseModel):
     needed: Decimal  # the worst case of the call
 
     @property
+    def passes(self) -> bool:
+        """Whether it is only calls under way that stand against it: they mostly cost less than their worst case."""
+        return self.spent + self.needed <= self.limit
+
+    @property
     def least(self) -> Decimal:
         """The lowest cap under which the call would be made."""
         return self.spent + self.reserved + self.needed

@@ -7,15 +7,17 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import count
 from typing import Any
 from uuid import UUID
 
 from langchain_core.messages import AIMessage, message_to_dict, messages_from_dict
 
+from app.domain.budget import Refusal
 from app.domain.ports import Call, Entry, EntryKind, Journal, Usage
 from app.domain.recovery import backoff
 from app.edges import Edge, edge
-from app.errors import AuroraError, ModelError, ModelUnavailable
+from app.errors import AuroraError, BudgetExceeded, ModelError, ModelUnavailable
 from workers.llm.failures import Failure, Kind, advice, classify
 from workers.llm.manner import Manner
 from workers.llm.models import Model
@@ -23,6 +25,7 @@ from workers.llm.models import Model
 log = logging.getLogger(__name__)
 
 TIMEOUTS = 2  # of one call, until its model counts as one that does not answer
+LONGEST_WAIT = 3  # as a retry: 8 s between looks whether money came free
 CLOSING = 5.0  # seconds that closing the reservation of a cancelled call may take
 ENVELOPE = 1_024  # bytes: what providers add around a request, such as their own words about tools
 
@@ -115,7 +118,7 @@ class Ledger:
         retry = timeouts = 0
         while True:
             if held.reservation is None:
-                held.reservation = await journal.reserve(call, position, model.spec.name, worst)
+                held.reservation = await self._reserve(call, journal, position, model.spec.name, worst, deadline)
             reservation, held.sent = held.reservation, True
             started, manner = self._clock(), model.manner
             try:
@@ -144,6 +147,21 @@ class Ledger:
                 continue
             seconds = self._clock() - started
             return await self._settle(journal, reservation, model, question, answer, seconds)
+
+    async def _reserve(
+        self, call: Call, journal: Journal, position: int, model: str, usd: float, deadline: float
+    ) -> UUID:
+        """Set the worst case aside; while only other calls under way stand against it, wait for what they cost."""
+        for wait in count():
+            try:
+                return await journal.reserve(call, position, model, usd)
+            except BudgetExceeded as error:
+                delay = backoff(min(wait, LONGEST_WAIT), self._jitter()) * self._pace
+                passes = isinstance(error.refusal, Refusal) and error.refusal.passes
+                if not passes or self._clock() + delay >= deadline:
+                    raise
+                await asyncio.sleep(delay)
+        raise AssertionError("counting never ends")
 
     def _delay(self, failure: Failure, retry: int, deadline: float) -> float | None:
         """Return the seconds until the next try, None when there is none."""

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel
 
+from app.domain.budget import Cap, Refusal
 from app.domain.plan import Plan
 from app.domain.ports import Call, Prompt, Step
 from app.domain.roles import AgentRole
@@ -260,6 +261,32 @@ async def test_a_call_that_could_cost_too_much_is_not_made(thinker, server, call
     with pytest.raises(BudgetExceeded):
         await thinker().answer(call, journal, Colours, PROMPT)
     assert server.requests == []
+
+
+@pytest.mark.parametrize("spent", ["0", "0.9"])
+async def test_a_call_waits_for_what_other_calls_under_way_really_cost(
+    thinker, server, saying, call, journal, monkeypatch, spent
+):
+    """Only when money that is spent stands against it, it is refused at once."""
+    tries = []
+
+    async def reserve(*args):
+        tries.append(args)
+        if len(tries) < 4:
+            values = {"limit": "1", "spent": spent, "reserved": "0.8", "needed": "0.5"}
+            raise BudgetExceeded(Refusal(cap=Cap.day, step="parse", **values))
+        return await really_reserve(*args)
+
+    really_reserve = journal.reserve
+    monkeypatch.setattr(journal, "reserve", reserve)
+    server.answers = [saying.said(GOOD)]
+    if spent == "0":
+        assert (await thinker().answer(call, journal, Colours, PROMPT)).best == "red"
+        assert len(tries) == 4
+    else:
+        with pytest.raises(BudgetExceeded):
+            await thinker().answer(call, journal, Colours, PROMPT)
+        assert len(tries) == 1
 
 
 async def test_tokens_that_the_server_does_not_count_are_counted_in_bytes(thinker, server, saying, call, journal):

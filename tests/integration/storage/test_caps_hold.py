@@ -76,7 +76,7 @@ class World:
             return self.chance.uniform(low, high) if self.chance.random() < 0.7 else None
 
         self.caps = Caps(call=cap(0.2, 0.6), task=cap(0.5, 4), repository_day=cap(2, 9), day=cap(2, 12))
-        self.ledger = Ledger(lambda: 0.5, retries=1, pace=0.0001)
+        self.ledger = Ledger(lambda: 0.5, retries=1, patience=0.01, pace=0.0002)
         await self.pool.execute("TRUNCATE projects, purses, leases CASCADE")
         for issue in (1, 2):
             async with self.pool.acquire() as connection:
