@@ -27,9 +27,9 @@ from tests.integration.storage.conftest import NOW
 from workers.llm.ledger import Ledger, Question
 from workers.llm.models import Model, Models
 
-WORLDS = 20  # each with caps of its own
+WORLDS = 14  # each with caps of its own
 AGENTS = 8
-CALLS = 20  # of each agent in each world: 3,200 lives of calls altogether
+CALLS = 20  # of each agent in each world: 2,240 lives of calls altogether
 PRICES = '{"openai:m": {"input": 100, "output": 100, "max_output_tokens": 1000, "timeout": 5}}'
 WORST = 0.25  # about what a call may cost by these prices
 FATES = ["answered"] * 5 + ["refused", "died", "cancelled", "stopped", "stolen", "revoked"]
