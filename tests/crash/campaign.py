@@ -16,6 +16,7 @@ from tests.crash.guard import Crossing, Fault, How
 from tests.crash.run import Outcome, play
 from tests.crash.world import Slot, World, surroundings
 
+ROOM = 2 * 2**30  # bytes that everything may need
 POINTS = Path(__file__).with_name("points.txt")
 
 
@@ -30,7 +31,7 @@ async def a_world(slots: int) -> AsyncIterator[World]:
 
 def _in_memory() -> Path | None:
     memory = Path("/dev/shm")
-    return memory if memory.is_dir() else None
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
 
 
 SOMETIMES = " (sometimes)"
