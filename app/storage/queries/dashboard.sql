@@ -1,18 +1,26 @@
 -- The dashboard: what people and programs see of projects.
 
 -- name: page
--- Projects and what was asked for and isn't open yet, the newest first, after a position ($1, $2).
-SELECT * FROM (
+-- Projects and what was asked for and isn't open yet, the newest first, after a position ($1, $2). Each part is cut by
+-- itself, so that an index gives it in order.
+(
     SELECT id, repository, issue_number, run, title, requested_by, status, reason, pull_request,
            budget_usd::float8, spent_usd::float8, reserved_usd::float8, created_at, finished_at
     FROM projects
-    UNION ALL
+    WHERE (created_at, id) < (COALESCE($1::timestamptz, 'infinity'), COALESCE($2::uuid, id))
+      AND ($3::text IS NULL OR lower(repository) = lower($3)) AND ($4::text[] IS NULL OR status = ANY ($4))
+    ORDER BY created_at DESC, id DESC LIMIT $5
+)
+UNION ALL
+(
     SELECT id, repository, issue_number, NULL, title, requested_by,
            CASE WHEN refused IS NULL THEN 'parsing' ELSE 'escalated' END, refused, NULL, 0, 0, 0, created_at, NULL
-    FROM requests WHERE adopted_at IS NULL
-) AS every
-WHERE ($1::timestamptz IS NULL OR (created_at, id) < ($1, $2::uuid))
-  AND ($3::text IS NULL OR lower(repository) = lower($3)) AND ($4::text[] IS NULL OR status = ANY ($4))
+    FROM requests
+    WHERE adopted_at IS NULL AND (created_at, id) < (COALESCE($1::timestamptz, 'infinity'), COALESCE($2::uuid, id))
+      AND ($3::text IS NULL OR lower(repository) = lower($3))
+      AND ($4::text[] IS NULL OR CASE WHEN refused IS NULL THEN 'parsing' ELSE 'escalated' END = ANY ($4))
+    ORDER BY created_at DESC, id DESC LIMIT $5
+)
 ORDER BY created_at DESC, id DESC LIMIT $5
 
 -- name: task_statuses
