@@ -102,7 +102,9 @@ WHERE e.outcome IS NULL AND NOT EXISTS (
 SELECT id, scope, position, reserved_usd FROM token_usage WHERE status = 'reserved'
 
 -- name: no lease is held (at rest)
-SELECT subject, owner, epoch FROM leases WHERE expires_at > now()
+-- The lease on looking at GitHub comes and goes all the time.
+SELECT subject, owner, epoch FROM leases
+WHERE expires_at > now() AND subject IN (SELECT id FROM projects UNION ALL SELECT id FROM tasks)
 
 -- name: a project that ended has no task under way (at rest)
 SELECT t.id, t.key, t.status FROM tasks t JOIN projects p ON p.id = t.project_id
