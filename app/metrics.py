@@ -110,3 +110,9 @@ MEMORY_UP = Gauge(
     ["tier"],
     registry=REGISTRY,
 )
+RETENTION_REMOVED = Counter(
+    "aurora_retention_removed_total",
+    "What was kept for long enough and removed, by kind: rows, files, and directories of workers.",
+    ["kind"],
+    registry=REGISTRY,
+)

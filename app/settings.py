@@ -1,5 +1,6 @@
 """What the operator decides, read once from environment variables that begin with `AURORA_`."""
 
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.domain.artifacts import Periods
 from app.domain.budget import Caps
 from app.domain.repository_settings import MergePolicy
 from app.errors import ConfigurationError
@@ -31,6 +33,7 @@ class TaskBranches(StrEnum):
 
 
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+Days = Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], NoDecode]  # separated by commas or blanks
 
 
@@ -107,6 +110,20 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".aurora")
     """Where a process keeps mirrors, worktrees and environments."""
 
+    # Retention
+    keep_test_results: Days = 90
+    """Days that the results of checkpoints are kept, of projects that have ended."""
+    keep_build_logs: Days = 30
+    """Days that build logs are kept: the output of checkpoints, as files."""
+    keep_agent_logs: Days = 30
+    """Days that agent logs are kept; and, after a project's end, its journal, saved graph state and events."""
+    keep_task_history: Days = 365
+    """Days that a project is kept after its end, with its tasks, messages, errors and model calls."""
+    keep_deliveries: Days = 30
+    """Days that webhooks are kept once they were handled or given up."""
+    keep_workspaces: Days = 30
+    """Days that a worker keeps mirrors, environments and cached results that nobody uses."""
+
     # Web
     host: str = "127.0.0.1"
     """The address that the web server listens on."""
@@ -116,6 +133,12 @@ class Settings(BaseSettings):
     """The web server's address as people reach it, for links in comments."""
     api_token: SecretStr | None = None
     """What programs send as `Authorization: Bearer …` to read `/projects`; without it nobody can."""
+    worker_host: str = "127.0.0.1"
+    """The address on which a worker serves its logs, `/metrics` and `/healthz`."""
+    worker_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """The port on which it does; 0 takes a free one."""
+    worker_url: str | None = None
+    """Where the web server finds that, if not at the host's name and that port."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
@@ -138,7 +161,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
-    @field_validator("public_url", "github_api_url", "github_web_url")
+    @field_validator("public_url", "worker_url", "github_api_url", "github_web_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         parts = urlsplit(value or "http://unset")
@@ -165,6 +188,17 @@ class Settings(BaseSettings):
     def caps(self) -> Caps:
         """Return the caps on money besides that of each project."""
         return Caps(self.budget_call, self.budget_task, self.budget_repository_day, self.budget_day)
+
+    def periods(self) -> Periods:
+        """Return for how long things are kept."""
+        return Periods(
+            test_results=timedelta(days=self.keep_test_results),
+            build_logs=timedelta(days=self.keep_build_logs),
+            agent_logs=timedelta(days=self.keep_agent_logs),
+            task_history=timedelta(days=self.keep_task_history),
+            deliveries=timedelta(days=self.keep_deliveries),
+            workspaces=timedelta(days=self.keep_workspaces),
+        )
 
     def private_key(self) -> str:
         """Return the GitHub App's private key in PEM; raise `ConfigurationError` when there is none."""

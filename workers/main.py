@@ -17,10 +17,12 @@ from app.edges import Edge, edge
 from app.settings import Settings
 from app.storage.pool import within
 from workers.ending import Ending
+from workers.exposition import tell_where
 from workers.outage import AWAY, Outage
 from workers.reconcile import reconcile, ring_for
 from workers.recovery import recover
 from workers.requests import open_requested
+from workers.retention import retain
 from workers.taking import Taker
 from workers.tempo import TEMPO, Tempo
 from workers.wiring import Worker, open_worker
@@ -90,6 +92,8 @@ async def _work(
             reconcile(worker, tempo),
             recover(worker, tempo),
             open_requested(worker.opener),
+            retain(worker, tempo),
+            tell_where(worker.artifacts, worker.jobs.leases.worker, worker.files.store, worker.url),
             _watch_loop(),
         )
         running = [asyncio.create_task(one) for one in rounds]

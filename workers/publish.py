@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from uuid import UUID
 
 from app.domain.checks import CheckResult
 from app.domain.ports import CheckRun, Clock, Clone, Effects, Forge, Outcome
 from app.domain.project import Project
 from app.domain.task import Task
 from app.github import checks
+from workers.transcripts import build_log_url
 
 
 async def push_once(effects: Effects, clone: Clone, commit: str, branch: str, expected: str | None) -> None:
@@ -31,10 +33,19 @@ def own_commits(project: Project, tasks: Sequence[Task]) -> set[str]:
 
 
 async def publish_checks(
-    effects: Effects, forge: Forge, commit: str, base: str, results: Sequence[CheckResult]
+    effects: Effects,
+    forge: Forge,
+    commit: str,
+    base: str,
+    results: Sequence[CheckResult],
+    public_url: str | None,
+    project: UUID,
 ) -> None:
     """Make a check run of each result; a result that was found against another base gets its own."""
-    runs = [checks.check_run(result, commit, _external_id(result, base)) for result in results]
+    runs = [
+        checks.check_run(result, commit, _external_id(result, base), build_log_url(public_url, project, commit, result))
+        for result in results
+    ]
     await asyncio.gather(*(_publish(effects, forge, run) for run in runs))
 
 

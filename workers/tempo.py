@@ -12,6 +12,7 @@ class Tempo:
     reconcile: float = 3.0  # between looks for what nobody handles
     overdue: float = 2.0  # after which a ring counts as lost
     recover: float = 300.0  # between looks for what GitHub could not bring
+    retain: float = 3600.0  # between removals of what was kept for long enough
     drain: float = 20.0  # that running jobs get to reach a saved point after SIGTERM
     last: float = 5.0  # that they get to clean up after that, before the process ends whatever they do
     lease: float = TTL  # without a beat, after which a holder counts as dead

@@ -28,6 +28,7 @@ from app.github.identity import AppIdentity
 from app.queue import Queue
 from app.queue import connect as connect_queue
 from app.settings import Settings, SetupNetwork, TaskBranches
+from app.storage.artifacts import Artifacts
 from app.storage.deliveries import Inbox
 from app.storage.effects import LeasedEffects
 from app.storage.journal import LeasedJournal
@@ -41,9 +42,11 @@ from app.storage.records import LeasedRecords, subject_of
 from app.storage.requests import Requests
 from app.web.events import Reading
 from workers.agents.crew import Agents
+from workers.archive import Archive
 from workers.checkpoints.suite import Checkers
 from workers.codegen import graph as codegen
 from workers.codegen.state import Context as TaskContext
+from workers.exposition import expose
 from workers.intake import Intake, Rules
 from workers.jobs import Jobs
 from workers.llm.ledger import Ledger
@@ -86,6 +89,11 @@ class Worker:
     forges: GitHubForges
     pool: Pool
     settings: Settings
+    files: Archive
+    artifacts: Artifacts
+    checkers: Checkers
+    clones: Clones
+    url: str  # at which others find what it serves
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ class Bench:
     clock: Clock
     memories: Memories
     caps: Caps
+    archive: Archive
 
     def records(self, lease: Lease, project_id: UUID) -> Records:
         """Return the rows of a project, writable under the lease."""
@@ -130,6 +139,7 @@ class Bench:
             clock=self.clock,
             policy=self.policy,
             memories=self.memories,
+            archive=self.archive,
         )
 
     async def build(self, lease: Lease, records: Records, project: Project, task: Task) -> None:
@@ -155,6 +165,7 @@ class Bench:
                 memories=self.memories,
                 push=self.policy.push_task_branches or task.branch == project.branch,
                 public_url=self.policy.public_url,
+                archive=self.archive,
             )
             try:
                 await codegen.run(self.graph, context)
@@ -240,11 +251,14 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             web_url=settings.github_web_url,
         )
         agents = Agents(models, ledger)
+        artifacts = Artifacts(pool)
+        archive = Archive(settings.data_dir, artifacts, utc_now, settings.periods())
+        url = await stack.enter_async_context(expose(settings, archive))
         memories = memories_of(settings, pool)
         stack.push_async_callback(memories.close)
         bench = Bench(
             pool, queue, forges, clones, checkers, agents, thinker, codegen.build(saver), policy, utc_now, memories,
-            settings.caps(),
+            settings.caps(), archive,
         )  # fmt: skip
         inbox, mailbox = Inbox(pool), Mailbox(pool)
         leases = Leases(pool, f"{socket.gethostname()}:{os.getpid()}", tempo.lease, tempo.beat, tempo.stuck)
@@ -258,4 +272,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
         intake = Intake(inbox, ProjectReader(pool), forges, forges.identity, bench.ring, utc_now, rules)
         opener = Opener(Requests(pool), leases, forges, settings.trigger_label, random.random)
         await load_ahead(models)
-        yield Worker(jobs, intake, inbox, mailbox, queue, forges.app, opener, forges, pool, settings)
+        yield Worker(
+            jobs, intake, inbox, mailbox, queue, forges.app, opener, forges, pool, settings,
+            archive, artifacts, checkers, clones, url,
+        )  # fmt: skip

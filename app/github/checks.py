@@ -16,15 +16,20 @@ CONCLUSIONS = {
 LOG_CHARACTERS = 60_000
 
 
-def check_run(result: CheckResult, head_sha: str, external_id: str) -> CheckRun:
-    """Return the check run that shows `result` on a commit; what was there before isn't annotated."""
+def check_run(result: CheckResult, head_sha: str, external_id: str, log_url: str | None = None) -> CheckRun:
+    """Return the check run that shows `result` on a commit; what was there before isn't annotated.
+
+    `log_url` is where the whole build log can be read.
+    """
+    more = f"[Build log]({log_url}) (with the operator's token)\n\n" if log_url else ""
     return CheckRun(
         name=result.checkpoint.check_name,
         head_sha=head_sha,
         external_id=external_id,
         conclusion=CONCLUSIONS[result.conclusion],
         title=plain(result.title, 200),
-        summary=block(result.summary, LOG_CHARACTERS) or inline(result.title),
+        summary=more + (block(result.summary, LOG_CHARACTERS) or inline(result.title)),
+        details_url=log_url,
         started_at=result.started_at,
         completed_at=max(result.completed_at, result.started_at),
         text=fence(result.log, LOG_CHARACTERS) if result.log.strip() else "",

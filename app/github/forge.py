@@ -149,6 +149,7 @@ class GitHubForge(RepositoryRest):
                 "name": check.name,
                 "head_sha": check.head_sha,
                 "external_id": check.external_id,
+                **({"details_url": check.details_url} if check.details_url else {}),
                 "started_at": _written(check.started_at),
                 "output": {**output, "annotations": notes[:ANNOTATIONS_A_REQUEST]},
                 **(end if whole else {"status": "in_progress"}),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 from uuid import UUID, uuid4
 
+from app.domain.artifacts import Artifact
 from app.domain.checks import Checkpoint, CheckResult
 from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage, MessageType
@@ -11,7 +12,7 @@ from app.domain.ports import Checked, Fact, Handled, Memories, ModelCall, Postpo
 from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.task import Task
-from app.storage import memory, rows
+from app.storage import artifacts, memory, rows
 from app.storage.pool import Connection, Lease, Pool, fenced, sql
 from app.storage.usage import forfeit_abandoned
 
@@ -78,8 +79,8 @@ class LeasedRecords:
                 await send(connection, fact)
             case AgentError():
                 await self._write_error(connection, fact)
-            case Checked():
-                await self._write_check(connection, fact)
+            case Checked() | Artifact():
+                await self._write_found(connection, fact)
             case Memory():
                 await self._write_memory(connection, fact)
             case Used():
@@ -102,6 +103,14 @@ class LeasedRecords:
             error.error_type, error.message, error.stack_trace,
             error.timestamp, error.retry_count, error.max_retries,
         )  # fmt: skip
+
+    async def _write_found(self, connection: Connection, fact: Checked | Artifact) -> None:
+        if isinstance(fact, Artifact):
+            await artifacts.save(connection, self._project_id, fact)
+            return
+        await self._write_check(connection, fact)
+        if fact.log:
+            await artifacts.save(connection, self._project_id, fact.log)
 
     async def _write_check(self, connection: Connection, checked: Checked) -> None:
         result = checked.result

@@ -9,12 +9,14 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app.domain.board import Accepted, Problem, ProjectPage, ProjectRequest, ProjectView
 from app.domain.project import ProjectStatus
+from app.storage.artifacts import ArtifactList
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/{model}"
 
 IDENTITY: Schema = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
 CHECK: Schema = {**IDENTITY, "name": "check"}
+ARTIFACT: Schema = {**IDENTITY, "name": "artifact"}
 LISTED: Sequence[Schema] = (
     {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}},
     {"name": "after", "in": "query", "schema": {"type": "string"}, "description": "As the `Link` header has it."},
@@ -77,6 +79,14 @@ OPERATIONS = (
         {200: "text/plain", 401: Problem, 404: Problem, 429: Problem}, (IDENTITY, CHECK),
     ),
     Operation(
+        "get", "/projects/{id}/artifacts", "List a project's log files: build logs and agent logs, the newest first.",
+        {200: ArtifactList, 401: Problem, 429: Problem}, (IDENTITY,),
+    ),
+    Operation(
+        "get", "/projects/{id}/artifacts/{artifact}", "Read a log file, whichever worker has it.",
+        {200: "text/plain", 401: Problem, 404: Problem, 429: Problem, 503: Problem}, (IDENTITY, ARTIFACT),
+    ),
+    Operation(
         "get", "/events", "Hear `changed` whenever anything changes in any project.",
         {200: "text/event-stream", 401: Problem, 429: Problem, 503: Problem},
     ),
@@ -88,7 +98,7 @@ def describe() -> Schema:
     """Return the description, in OpenAPI 3.1."""
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (ProjectRequest, "validation"),
-        *((model, "serialization") for model in (Accepted, Problem, ProjectPage, ProjectView)),
+        *((model, "serialization") for model in (Accepted, ArtifactList, Problem, ProjectPage, ProjectView)),
     ]
     _, definitions = models_json_schema(models, ref_template=REF)
     paths: Schema = {}
@@ -129,7 +139,7 @@ MEANINGS = {
     200: "As asked for.", 202: "Stored; it will be opened.", 400: "A parameter can't be used.",
     401: "The token is missing or wrong.", 403: "It didn't come from a page of this site.",
     404: "There is no such thing.", 422: "What was sent can't be used.", 429: "Too many wrong tokens.",
-    503: "Too many connections.",
+    503: "Too many connections, or the worker is away.",
 }  # fmt: skip
 
 

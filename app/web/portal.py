@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from app.settings import Settings
+from app.storage.artifacts import Artifacts
 from app.storage.board import Board
 from app.storage.pool import Pool
 from app.storage.requests import Requests
 from app.web import openapi
+from app.web.artifacts import LogFiles
 from app.web.dashboard import Dashboard, wants_page
 from app.web.middleware import problem
 from app.web.projects import FORM, Projects, identity_in
@@ -27,6 +29,7 @@ class Portal:
     projects: Projects
     streams: Streams
     dashboard: Dashboard
+    files: LogFiles
 
     def __call__(self, app: web.Application) -> None:
         """Serve everything, and end what is open when the server stops."""
@@ -37,12 +40,15 @@ class Portal:
                 web.get("/projects/{id}", self._one),
                 web.get("/projects/{id}/events", self._let_in(self._events)),
                 web.get("/projects/{id}/checks/{check}/log", self._let_in(self.projects.log)),
+                web.get("/projects/{id}/artifacts", self._let_in(self.files.listing)),
+                web.get("/projects/{id}/artifacts/{artifact}", self._file),
                 web.get("/events", self._let_in(self.streams.of_all)),
                 web.get("/openapi.json", self._description),
                 *self.dashboard.routes(),
             ]
         )
         app.on_shutdown.append(self._end)
+        app.cleanup_ctx.append(self.files.session)
 
     async def _end(self, _: web.Application) -> None:
         await self.streams.close()
@@ -66,6 +72,11 @@ class Portal:
         if wants_page(request):
             return await self.dashboard.project(request)
         return await self._let_in(self.projects.one)(request)
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        if wants_page(request):
+            return await self.dashboard.for_people(request, lambda asked, _: self.files.one(asked))
+        return await self._let_in(self.files.one)(request)
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         if request.content_type == FORM:
@@ -92,7 +103,8 @@ def open_portal(pool: Pool, settings: Settings) -> Portal:
     token = settings.api_token.get_secret_value().strip() if settings.api_token else ""
     gate = Gate(token or None, settings.public_url)
     projects = Projects(board, Requests(pool), settings.repositories, settings.public_url or "")
-    return Portal(gate, projects, Streams(board), Dashboard(board, gate, projects, settings.github_web_url))
+    dashboard = Dashboard(board, gate, projects, settings.github_web_url)
+    return Portal(gate, projects, Streams(board), dashboard, LogFiles(Artifacts(pool), token or None))
 
 
 def refused(refusal: Refused) -> web.Response:

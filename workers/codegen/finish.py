@@ -36,7 +36,7 @@ async def commit(state: State, runtime: Runtime[Context]) -> Command[Literal["__
     await ctx.finish(
         TaskStatus.completed,
         TaskResult(commit=sha, summary=state["summary"], lessons=tuple(state["lessons"])),
-        *ctx.checked(sha, results, state["attempt"]),
+        *await ctx.checked(sha, results, state["attempt"]),
         ctx.used(state),
         attempts=state["attempts_before"] + state["attempt"],
     )
@@ -85,7 +85,7 @@ async def give_up(state: State, runtime: Runtime[Context]) -> Command[Literal["_
         bench = ctx.bench
         results = await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())
         sha = await _publish(ctx, state, results, even_if_local=True)
-        facts = ctx.checked(sha, results, state["attempt"])
+        facts = await ctx.checked(sha, results, state["attempt"])
     result = TaskResult(commit=sha, summary=state.get("summary", ""), failure=state["report"], lessons=lessons)
     await ctx.finish(TaskStatus.failed, result, *facts, ctx.used(state))
     return FINISHED
@@ -96,7 +96,7 @@ async def _publish(ctx: Context, state: State, results: Sequence[CheckResult], *
     sha = await ctx.worktree.commit(_message(ctx, state["summary"]), [ctx.worktree.base])
     if ctx.push or even_if_local:
         await push_once(ctx.effects, ctx.clone, sha, ctx.task.branch, await _expected(ctx))
-        await publish_checks(ctx.effects, ctx.forge, sha, ctx.worktree.base, results)
+        await publish_checks(ctx.effects, ctx.forge, sha, ctx.worktree.base, results, ctx.public_url, ctx.project.id)
     return sha
 
 

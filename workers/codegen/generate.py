@@ -14,6 +14,7 @@ from workers.agents.roster import roster
 from workers.codegen.instructions import characters
 from workers.codegen.spec import build_spec
 from workers.codegen.state import Context, State
+from workers.transcripts import keep_agent_log
 
 SPEC_TOKENS = 6000
 MEMORY_TOKENS = 500  # of them for what is known from earlier work
@@ -63,6 +64,10 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
     call = ctx.call(Step.generate, state["attempt"], scope)
     prompt = Prompt(system_prompt(Step.generate, ctx.task.assigned_agent), _user(state))
     result = await ctx.agent.work(call, ctx.journal, prompt, ctx.worktree, ctx.bench)
+    said = await ctx.journal.read(scope)
+    title = f"{ctx.task.key}: {ctx.task.title}, attempt {state['attempt']}"
+    if kept := await keep_agent_log(ctx.archive, call, title, prompt, said, result):
+        await ctx.records.write(*kept)
     patch = await ctx.worktree.patch()
     named = cited(result.summary, [UUID(one) for one in state.get("told", ())])
     update: dict[str, Any] = {

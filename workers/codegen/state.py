@@ -11,6 +11,7 @@ from app.domain.memory import Kind, Memory, Used
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import (
     Agent,
+    Archive,
     Call,
     Checked,
     Clock,
@@ -25,6 +26,7 @@ from app.domain.ports import (
     Records,
     Step,
     Thinker,
+    Unkept,
     Workbench,
     Worktree,
 )
@@ -32,6 +34,7 @@ from app.domain.project import Project
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
 from workers.codegen.cite import cite
+from workers.transcripts import with_logs
 
 
 class State(TypedDict, total=False):
@@ -71,6 +74,7 @@ class Context:
     forge: Forge
     clock: Clock
     memories: Memories = field(default_factory=Forgetful)
+    archive: Archive = field(default_factory=Unkept)
     push: bool = True  # whether the feature branch is pushed before it is integrated
     public_url: str | None = None
 
@@ -94,9 +98,10 @@ class Context:
         handled = Handled((uuid5(self.task.id, f"TASK:{self.task.round}"),))
         await self.save(*facts, handled, message, status=status, result=result, completed_at=self.clock(), **changes)
 
-    def checked(self, commit: str, results: Sequence[CheckResult], attempt: int) -> list[Checked]:
-        """Return the facts that these results are."""
-        return [Checked(commit, result, self.task.id, attempt) for result in results]
+    async def checked(self, commit: str, results: Sequence[CheckResult], attempt: int) -> list[Checked]:
+        """Return the facts that these results are, with their logs kept."""
+        found = [Checked(commit, result, self.task.id, attempt) for result in results]
+        return await with_logs(self.archive, self.project.id, found)
 
     async def remember(self, kind: Kind, text: str, commit: str, paths: Sequence[str]) -> Memory:
         """Return the fact that `text` is worth knowing later, about what is in these files at a commit."""

@@ -11,6 +11,7 @@ from langgraph.types import Command
 
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import (
+    Archive,
     Call,
     Checkers,
     Clock,
@@ -27,6 +28,7 @@ from app.domain.ports import (
     Records,
     Step,
     Thinker,
+    Unkept,
 )
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.repository_settings import MergePolicy
@@ -73,6 +75,7 @@ class Context:
     clock: Clock
     policy: Policy
     memories: Memories = field(default_factory=Forgetful)
+    archive: Archive = field(default_factory=Unkept)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     _latest: Project | None = None  # to be announced
     _announcer: asyncio.Task[None] | None = None

@@ -70,7 +70,9 @@ async def _publish(
 
     opened, *_ = await asyncio.gather(
         ctx.effects.once("pull_request", act, find),
-        publish_checks(ctx.effects, ctx.forge, head, project.base_sha or "", results),
+        publish_checks(
+            ctx.effects, ctx.forge, head, project.base_sha or "", results, ctx.policy.public_url, project.id
+        ),
         publish_review(ctx.effects, ctx.forge, head, project, ctx.clock),
     )
     pull = await ctx.forge.pull_request(opened["number"])

@@ -18,6 +18,7 @@ from workers.maestro import review
 from workers.maestro.context import Context, State
 from workers.maestro.dispatch import Conflict, combine, in_order
 from workers.maestro.rework import resolve, send_back
+from workers.transcripts import with_logs
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
             judge(ctx, clone, project, project.head_sha or ""), _reviewed_ahead(ctx, project)
         )
         results = list(judged)
-        await ctx.records.write(*(Checked(project.head_sha or "", result, None, 1) for result in results))
+        found = [Checked(project.head_sha or "", result, None, 1) for result in results]
+        await ctx.records.write(*await with_logs(ctx.archive, project.id, found))
     failed = [result for result in results if result.conclusion == "failed"]
     if not failed:
         await ctx.move(project, Phase.review)

@@ -2,9 +2,12 @@
 
 import asyncio
 import base64
+import os
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,7 +19,7 @@ from app.edges import Edge, edge
 from app.errors import GitError, Transient
 from workers.workspace import changes, merge, push
 from workers.workspace.command import NETWORK_SECONDS, NOTHING, Git, Identity, Output, Secret, require_git
-from workers.workspace.locks import locked
+from workers.workspace.locks import locked, release, try_lock
 from workers.workspace.places import Places
 from workers.workspace.worktree import Checkout, remove
 
@@ -39,14 +42,22 @@ class Clones:
     async def of(self, repository: Repository) -> "Mirror":
         """Return the mirror, cloned first when it isn't there; raises `GitError` or `Transient`."""
         async with self._one_at_a_time:
-            if (known := self._mirrors.get(repository)) is not None:
+            if (known := self._mirrors.get(repository)) is not None and known.touch():
                 return known
             if not self._mirrors:
                 await require_git()
             mirror = self._mirror(repository)
             await mirror.prepare()
             self._mirrors[repository] = mirror
+            mirror.touch()
             return mirror
+
+    async def prune(self, keep: timedelta) -> int:
+        """Remove mirrors that nobody has used for so long, by any process; return how many."""
+        removed = 0
+        for home in await asyncio.to_thread(lambda: list((self._data_dir / "mirrors").glob("*/*.git"))):
+            removed += await asyncio.to_thread(_discard, home, time.time() - keep.total_seconds())
+        return removed
 
     def _mirror(self, repository: Repository) -> "Mirror":
         owner, _, name = repository.full_name.partition("/")
@@ -74,6 +85,14 @@ class Mirror:
         self._served = 0
 
     # --- keeping the mirror
+
+    def touch(self) -> bool:
+        """Note that the mirror is used; return whether it is still there."""
+        try:
+            os.utime(self._home)
+        except FileNotFoundError:
+            return False
+        return True
 
     async def prepare(self) -> None:
         """Clone what isn't there, and clear away what processes that are gone left behind."""
@@ -225,6 +244,22 @@ class Mirror:
         finally:
             remove = partial(asyncio.to_thread, self._places.give_up, path, lock)
             await _to_the_end(edge(Edge.checked_out, "remove", remove))
+
+
+def _discard(home: Path, before: float) -> bool:
+    """Remove a mirror that wasn't used since, unless somebody is at it."""
+    lock = home.with_name(home.name + ".lock")
+    if home.stat().st_mtime >= before or (descriptor := try_lock(lock)) is None:
+        return False
+    try:
+        if home.stat().st_mtime >= before:
+            return False
+        doomed = home.with_name(f".{home.name}.removed")  # as if it had never been finished
+        home.rename(doomed)
+        remove(doomed)
+        return True
+    finally:
+        release(lock, descriptor)
 
 
 def _require_plain(name: str) -> None:

@@ -1,6 +1,8 @@
 """What the core asks of the outside world: one small protocol for each kind of thing."""
 
+from app.domain.artifacts import Artifact, ArtifactKind
 from app.domain.memory import Memory
+from app.domain.ports.archive import Archive, Unkept
 from app.domain.ports.checkpoints import Checkers, Execution, Workbench
 from app.domain.ports.clock import Clock
 from app.domain.ports.git import Change, Clone, Clones, Worktree
@@ -46,6 +48,9 @@ from app.domain.ports.records import (
 
 __all__ = [
     "Agent",
+    "Archive",
+    "Artifact",
+    "ArtifactKind",
     "Call",
     "Change",
     "CheckRun",
@@ -83,6 +88,7 @@ __all__ = [
     "Revoked",
     "Step",
     "Thinker",
+    "Unkept",
     "Usage",
     "WorkEnd",
     "WorkResult",

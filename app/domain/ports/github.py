@@ -108,6 +108,7 @@ class CheckRun:
     started_at: datetime
     completed_at: datetime
     text: str = ""
+    details_url: str | None = None  # where people read more
     annotations: tuple[Finding, ...] = ()
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from app.domain.artifacts import Artifact
 from app.domain.checks import CheckResult
 from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage
@@ -21,6 +22,7 @@ class Checked:
     result: CheckResult
     task_id: UUID | None  # None: the combination
     attempt: int
+    log: Artifact | None = None  # the file with all that the tools printed
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,20 @@ class Revoked:
     tasks: tuple[UUID, ...]
 
 
-Fact = Project | Task | AgentMessage | AgentError | Checked | Memory | Used | Settled | Handled | Postponed | Revoked
+Fact = (
+    Project
+    | Task
+    | AgentMessage
+    | AgentError
+    | Checked
+    | Memory
+    | Used
+    | Settled
+    | Handled
+    | Postponed
+    | Revoked
+    | Artifact
+)
 
 
 @dataclass(frozen=True)
