@@ -1,13 +1,11 @@
 """Act upon stored deliveries: the payload is a hint, and what matters is asked of GitHub again."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, assert_never
 from uuid import UUID, uuid5
-
-import asyncpg
 
 from app import metrics
 from app.domain import commands
@@ -20,7 +18,7 @@ from app.errors import NotFound, Transient
 from app.github.identity import AppIdentity
 from app.storage import projects
 from app.storage.deliveries import Delivery, Inbox
-from app.storage.pool import Connection
+from app.storage.pool import STORE_FAILURES, Connection
 from app.storage.projects import Run
 from app.storage.records import send
 from app.storage.requests import Repeated, adopt
@@ -37,6 +35,7 @@ NAMESPACE = UUID("5c1b6f0e-8f5f-4c7e-9d52-0a4f9a9d2d10")  # of ids derived from 
 GITHUB_CLOCK = timedelta(seconds=1)  # its times have no fractions
 SETTLED = 10.0  # seconds after a delivery, from when on GitHub's other answers know of it too
 AGAIN = 2.0  # seconds
+HOLDING = frozenset({commands.Name.pause, commands.Name.resume})
 STRANGER = "eyes"  # the reaction to somebody without write permission: seen, nothing more
 
 
@@ -103,7 +102,7 @@ class Intake:
                 given_up = await self._inbox.wait(guid, failure.message, failure.retry_after or 1.0)
             else:
                 given_up = await self._inbox.failed(guid, failure.message)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as away:
+        except STORE_FAILURES as away:
             log.warning("a delivery waits for PostgreSQL", extra={"delivery": guid, "why": type(away).__name__})
             return  # the reconciler rings again
         if given_up:
@@ -210,10 +209,9 @@ class Intake:
         if not await self._may_ask(intent.repository, intent.author, is_bot=intent.author.endswith("[bot]")):
             return None
         found = commands.read(intent.body)
-        payload: Payload = {"event": "said"}
+        payload: Payload = {"event": "said", "comment": intent.comment_id}
         if found:
-            payload |= {"comment": intent.comment_id, "number": intent.number, "by": intent.author}
-            payload["commands"] = commands.dump(found)
+            payload |= {"number": intent.number, "by": intent.author, "commands": commands.dump(found)}
         tell = self._tell_pull_request if intent.on_pull_request else self._tell_issue
         return tell(intent.repository, intent.number, delivery, payload)
 
@@ -244,16 +242,23 @@ class Intake:
     ) -> AgentMessage | None:
         if project is None:
             return None
-        said = [one.name for one in commands.load(payload.get("commands", ())) if isinstance(one, commands.Asked)]
-        if holding := [name for name in said if name in {commands.Name.pause, commands.Name.resume}]:
+        if "commands" not in payload:
+            return await self._message(connection, project.id, delivery, payload)
+        told = await projects.commanded(connection, project.id, _comment(payload))
+        if payload["comment"] in told:
+            return None
+        found = _still_meant(payload, told)
+        said = [one.name for one in found if isinstance(one, commands.Asked)]
+        if holding := [name for name in said if name in HOLDING]:
             await projects.hold(connection, project.id, held=holding[-1] is commands.Name.pause)
-        return await self._message(connection, project.id, delivery, payload)
+        return await self._message(connection, project.id, delivery, {**payload, "commands": commands.dump(found)})
 
     async def _message(
         self, connection: Connection, project: UUID, delivery: Delivery, payload: Payload
     ) -> AgentMessage:
+        # A comment is heard once, whatever the number of deliveries that tell of it, and of runs since.
         message = AgentMessage(
-            id=uuid5(NAMESPACE, f"message:{delivery.guid}"),
+            id=_comment(payload) if "comment" in payload else uuid5(NAMESPACE, f"message:{delivery.guid}"),
             sender=AgentRole.maestro,
             recipient=AgentRole.maestro,
             message_type=MessageType.CONTEXT,
@@ -263,6 +268,24 @@ class Intake:
         )
         await send(connection, message)
         return message
+
+
+def _comment(payload: Payload) -> UUID:
+    """Return the id of the message that tells of a comment."""
+    return uuid5(NAMESPACE, f"comment:{payload['comment']}")
+
+
+def _still_meant(payload: Payload, told: Mapping[int, Sequence[commands.Said]]) -> list[commands.Said]:
+    """Return a comment's commands without those that a later comment, whose delivery came first, has overruled."""
+    later = [said for comment, found in told.items() if comment > payload["comment"] for said in found]
+    overruled = {_matter(one) for one in later if isinstance(one, commands.Asked)}
+    found = commands.load(payload["commands"])
+    return [one for one in found if not isinstance(one, commands.Asked) or _matter(one) not in overruled]
+
+
+def _matter(asked: commands.Asked) -> str:
+    """Return what a command decides: `pause` and `resume` decide the same."""
+    return "hold" if asked.name in HOLDING else asked.name
 
 
 async def _begins(connection: Connection, run: Run, labelling: Labelling | None, delivery: Delivery) -> bool:

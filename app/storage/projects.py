@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.domain.commands import Said, load
 from app.domain.ports import ModelCall
 from app.domain.project import Phase, Project, Repository
 from app.domain.task import Task
@@ -80,6 +81,16 @@ async def live_of_pull_request(connection: Connection, repository: str, number: 
 async def hold(connection: Connection, project: UUID, *, held: bool) -> None:
     """Let no model call be begun for a project from now on, or let them again."""
     await connection.execute(sql("projects.hold"), project, held)
+
+
+async def commanded(connection: Connection, project: UUID, message: UUID) -> dict[int, list[Said]]:
+    """Return the commands that a run was given, by comment, and those of this message, whichever run it was for.
+
+    Until the transaction ends, nobody else gives the run commands.
+    """
+    await connection.execute(sql("projects.lock"), project)
+    found = await connection.fetch(sql("projects.commanded"), project, message)
+    return {row["comment"]: load(row["commands"]) for row in found}
 
 
 @dataclass(frozen=True)

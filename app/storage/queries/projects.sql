@@ -41,6 +41,16 @@ WHERE repository = $1 AND pull_request ->> 'number' = $2::text
 -- Let no call be begun for a project, or let them; Maestro hears of it by a message.
 UPDATE projects SET held = $2 WHERE id = $1
 
+-- name: lock
+-- Hold a run's row for the transaction at hand.
+SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: commanded
+-- What comments commanded a run; and a message, which may have been for an earlier one.
+SELECT (payload ->> 'comment')::bigint AS comment, payload -> 'commands' AS commands
+FROM agent_messages
+WHERE (correlation_id = $1 OR id = $2) AND payload ->> 'event' = 'said' AND payload ? 'commands'
+
 -- name: page
 -- Projects, the newest first.
 SELECT * FROM projects ORDER BY created_at DESC, id LIMIT $1 OFFSET $2

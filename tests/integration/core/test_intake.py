@@ -316,18 +316,63 @@ async def test_commands_reach_maestro_and_a_pause_holds_the_next_call_at_once(ar
     door = Door(around)
     await door.receive("one", labelled())
     await around.pool.execute("""UPDATE projects SET pull_request = '{"number": 7, "url": "", "head_sha": ""}'""")
-    for guid, text, held in [("two", "/aurora pause", True), ("three", "Now.\n/aurora resume", False)]:
-        payload = labelled("created", comment={"id": 9, "body": text, "user": ANN})
+    for comment, text, held in [(9, "/aurora pause", True), (10, "Now.\n/aurora resume", False)]:
+        payload = labelled("created", comment={"id": comment, "body": text, "user": ANN})
         if on_pull_request:
             payload["issue"] = {"number": 7, "labels": [], "pull_request": {}}
-        await door.receive(guid, payload, "issue_comment")
+        await door.receive(f"comment-{comment}", payload, "issue_comment")
         assert await around.pool.fetchval("SELECT held FROM projects") is held
     told = [one for one in await messages(around.pool) if one["event"] == "said"]
     assert [one["commands"] for one in told] == [
         [{"name": "pause", "argument": ""}],
         [{"name": "resume", "argument": ""}],
     ]
-    assert {(one["by"], one["comment"], one["number"]) for one in told} == {("ann", 9, 7 if on_pull_request else ISSUE)}
+    number = 7 if on_pull_request else ISSUE
+    assert [(one["by"], one["comment"], one["number"]) for one in told] == [("ann", 9, number), ("ann", 10, number)]
+
+
+async def say(door: Door, guid: str, comment: int, text: str) -> None:
+    """Have a delivery tell of Ann's comment."""
+    payload = labelled("created", comment={"id": comment, "body": text, "user": ANN})
+    await door.receive(guid, payload, "issue_comment")
+
+
+async def test_a_comment_that_is_told_again_under_another_id_is_obeyed_once(around: World):
+    """Also when the run has gone on since, and the issue has another one by now."""
+    door = Door(around)
+    await door.receive("one", labelled())
+    await say(door, "two", 9, "/aurora pause")
+    await say(door, "three", 10, "/aurora resume")
+    await asyncio.gather(*(say(door, f"again-{n}", 9, "/aurora pause") for n in range(4)))
+    assert await around.pool.fetchval("SELECT held FROM projects") is False
+    told = [one for one in await messages(around.pool) if one["event"] == "said"]
+    assert [one["comment"] for one in told] == [9, 10]
+    end = "UPDATE projects SET status = 'escalated', phase = 'done', finished_at = $1"
+    await around.pool.execute(end, around.clock.now)
+    await door.receive("next", labelled(at=around.clock.now + timedelta(minutes=1)))
+    await say(door, "late", 9, "/aurora pause")
+    assert await runs(around.pool) == ["escalated", "parsing"]
+    assert await around.pool.fetchval("SELECT bool_or(held) FROM projects") is False
+
+
+async def test_a_plain_answer_that_is_told_again_is_heard_once(around: World):
+    door = Door(around)
+    await door.receive("one", labelled())
+    for guid in ("two", "three"):
+        await say(door, guid, 9, "The blue one.")
+    assert [one["event"] for one in await messages(around.pool)].count("said") == 1
+
+
+async def test_commands_that_arrive_in_another_order_leave_what_was_said_last(around: World):
+    """Of each matter the latest comment counts; an earlier one's other commands are obeyed all the same."""
+    door = Door(around)
+    await door.receive("one", labelled())
+    await say(door, "three", 11, "/aurora resume")
+    await say(door, "two", 10, "/aurora pause\n/aurora budget 4")
+    await say(door, "zero", 9, "/aurora budget 3")
+    assert await around.pool.fetchval("SELECT held FROM projects") is False
+    told = {one["comment"]: one["commands"] for one in await messages(around.pool) if one["event"] == "said"}
+    assert told == {11: [{"name": "resume", "argument": ""}], 10: [{"name": "budget", "argument": "4"}], 9: []}
 
 
 async def test_words_on_a_pull_request_are_no_message(around: World):
