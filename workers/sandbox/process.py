@@ -92,8 +92,9 @@ async def confine(argv: Sequence[str], descriptors: Descriptors, command: Comman
 
 
 async def _start(argv: Sequence[str], descriptors: Descriptors, command: Command) -> asyncio.subprocess.Process:
-    try:
-        return await asyncio.create_subprocess_exec(
+    # Shielded: cancelled at its start, a process with pipes is awaited for ever (asyncio in Python 3.11).
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.PIPE if command.stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -104,8 +105,25 @@ async def _start(argv: Sequence[str], descriptors: Descriptors, command: Command
             start_new_session=True,
             umask=0o022,
         )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(_kill_started)
+        raise
     except OSError as error:
         raise SandboxUnavailable(f"{argv[0]} could not be started: {error.strerror}.") from error
+
+
+_reaped: set[asyncio.Future[tuple[bytes, bytes]]] = set()  # asyncio itself keeps no reference to them
+
+
+def _kill_started(started: "asyncio.Future[asyncio.subprocess.Process]") -> None:
+    if not started.cancelled() and started.exception() is None:
+        kill_group(started.result().pid)
+        reaping = asyncio.ensure_future(started.result().communicate())
+        _reaped.add(reaping)
+        reaping.add_done_callback(_reaped.discard)
 
 
 def _setup_failed(program: str, code: int | None, output: bytes) -> str:

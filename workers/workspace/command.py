@@ -155,17 +155,25 @@ class Git:
         Raises `GitError` for an exit status that isn't among `codes`, `Transient` when the network is to
         blame or `timeout` (seconds) is over.
         """
-        process = await asyncio.create_subprocess_exec(
-            "git",
-            *arguments,
-            stdin=asyncio.subprocess.PIPE if input else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment(environment or {}, secret),
-            cwd=self.worktree or self.directory,
-            start_new_session=True,
-            pass_fds=keep,
+        # Shielded: cancelled at its start, a process with pipes is awaited for ever (asyncio in Python 3.11).
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                "git",
+                *arguments,
+                stdin=asyncio.subprocess.PIPE if input else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=self._environment(environment or {}, secret),
+                cwd=self.worktree or self.directory,
+                start_new_session=True,
+                pass_fds=keep,
+            )
         )
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(_kill_started)
+            raise
         try:
             stdout, stderr, cut = await asyncio.wait_for(_talk(process, input, limit), timeout)
         except TimeoutError:
@@ -189,6 +197,17 @@ class Git:
         for number, (key, value) in enumerate(pairs.items()):
             environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return environment | dict(more)
+
+
+_reaped: set[asyncio.Future[tuple[bytes, bytes]]] = set()  # asyncio itself keeps no reference to them
+
+
+def _kill_started(started: "asyncio.Future[asyncio.subprocess.Process]") -> None:
+    if not started.cancelled() and started.exception() is None:
+        _kill(started.result())
+        reaping = asyncio.ensure_future(started.result().communicate())
+        _reaped.add(reaping)
+        reaping.add_done_callback(_reaped.discard)
 
 
 async def _talk(process: asyncio.subprocess.Process, input: bytes, limit: int | None) -> tuple[bytes, bytes, bool]:

@@ -144,3 +144,15 @@ async def test_no_sandbox_means_that_nothing_is_run(inside):
     with pytest.raises(SandboxUnavailable, match="AURORA_SANDBOX=none"):
         await nothing.run(inside.command("touch", "made"))
     assert not (inside.tree / "made").exists()
+
+
+async def test_a_command_that_is_cancelled_while_it_starts_ends(inside):
+    """At whatever moment: asyncio awaits some of these for ever, and with them whatever they hold."""
+    for turns in range(12):
+        command = asyncio.create_task(inside.run("sleep", "60"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        command.cancel()
+        done, _ = await asyncio.wait({command}, timeout=10)
+        assert done, f"it hangs when it is cancelled after {turns} turns"
+    await asyncio.sleep(0.5)  # what had started meanwhile is killed
