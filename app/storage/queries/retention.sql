@@ -89,7 +89,7 @@ DELETE FROM requests WHERE ctid = ANY (ARRAY(
 DELETE FROM purses WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM purses
     WHERE created_at < now() - $1 * interval '1 day' AND reserved_usd = 0
-      AND CASE WHEN key LIKE 'task:%' THEN NOT EXISTS (SELECT FROM tasks t WHERE t.id::text = substr(key, 6)) ELSE true END
+      AND (key NOT LIKE 'task:%' OR NOT EXISTS (SELECT FROM tasks t WHERE t.id::text = substr(purses.key, 6)))
     LIMIT $2 FOR UPDATE SKIP LOCKED
 ))
 
