@@ -94,6 +94,7 @@ class _Run:
         self._plan = {"plant": plant, "fault": vars(fault) if fault else None}
         self._children: dict[str, Child] = {}
         self._stalled: Child | None = None
+        self._ending = asyncio.Event()
         self.problems: list[str] = []
         self.endings: list[str] = []
 
@@ -115,7 +116,7 @@ class _Run:
         try:
             yield start
         finally:
-            watching.cancel()
+            self._ending.set()  # and not in the middle of starting something
             await asyncio.gather(watching, return_exceptions=True)
             for role, child in self._children.items():
                 child.send(signal.SIGCONT)
@@ -130,7 +131,7 @@ class _Run:
 
     async def _watch(self) -> None:
         """Start again what was killed, and a successor beside what stands still."""
-        while True:
+        while not self._ending.is_set():
             await asyncio.sleep(0.01)
             for role, child in list(self._children.items()):
                 if child.ended.is_set():
