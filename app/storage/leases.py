@@ -102,9 +102,11 @@ class Leases:
             held.reset(tokens[0])
             warrant.reset(tokens[1])
             beats.cancel()
-            await asyncio.gather(beats, return_exceptions=True)
-            await edge(Edge.leased, f"release {what}", lambda: self._release(lease))
-            del self._grips[lease]
+            try:
+                await asyncio.gather(beats, return_exceptions=True)
+                await edge(Edge.leased, f"release {what}", lambda: self._release(lease))
+            finally:  # who is cancelled once more holds nothing either
+                del self._grips[lease]
 
     @asynccontextmanager
     async def patience(self, subject: UUID) -> AsyncIterator[None]:

@@ -4,11 +4,14 @@ import asyncio
 import itertools
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from app import edges
 from app.domain.ports import Revoked
 from app.edges import Edge, edge
 from app.errors import LeaseLost
@@ -67,6 +70,23 @@ async def test_a_lease_is_released_when_its_block_fails(pool: Pool, leases: Leas
             raise ZeroDivisionError
     async with leases.hold(subject) as lease:
         assert lease is not None
+
+
+class CancelsReleases:
+    """A guard in whose process whoever gives a lease back is cancelled."""
+
+    async def cross(self, _: Edge, what: str, act: Callable[[], Awaitable[Any]]) -> Any:
+        if what.startswith("release"):
+            raise asyncio.CancelledError
+        return await act()
+
+
+async def test_who_is_cancelled_while_giving_back_holds_nothing(leases: Leases, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(edges, "guard", CancelsReleases())
+    with pytest.raises(asyncio.CancelledError):
+        async with leases.hold(uuid4()):
+            pass
+    assert leases.subjects == []
 
 
 async def test_a_dead_holder_is_replaced_and_its_late_write_refused(pool: Pool):
