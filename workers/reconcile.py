@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from uuid import UUID
 
 from app import metrics
@@ -23,9 +24,9 @@ async def reconcile(worker: Worker, tempo: Tempo) -> None:
     outage, noticed, rounds = Outage("what the reconciler looks at"), set[UUID](), 0
     while True:
         await asyncio.sleep(tempo.reconcile)
-        looks = [_free(worker, tempo), _ring(worker, tempo)]
+        looks = [partial(_free, worker, tempo), partial(_ring, worker, tempo)]
         if rounds % NOTICE == 0:
-            looks.append(_notice(worker, tempo, noticed))
+            looks.append(partial(_notice, worker, tempo, noticed))
         failures = [error for look in looks if (error := await _try(look))]
         if failures:
             outage.goes_on(failures[0])
@@ -40,10 +41,10 @@ async def ring_for(worker: Worker, messages: Iterable[Overdue]) -> None:
         await worker.queue.work(message.id, message.message_type, message.subject, message.ring)
 
 
-async def _try(look: Coroutine[None, None, None]) -> Exception | None:
+async def _try(look: Callable[[], Awaitable[None]]) -> Exception | None:
     """Look; return what went wrong, which is told of once and tried again."""
     try:
-        await within(COMMAND_TIMEOUT, look)
+        await within(COMMAND_TIMEOUT, look())
     except Exception as error:  # noqa: BLE001 - one look must not keep the others from being made
         return error
     return None
