@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from app import metrics
 from app.domain.project import Repository
-from app.errors import ForgeError, LeaseLost, Transient
+from app.errors import ForgeError, LeaseLost, RateLimited, Transient
 from app.github import recovery as github
 from app.storage.lookout import Lookout
 from app.storage.pool import STORE_FAILURES
@@ -84,6 +84,7 @@ class Recovery:
         opened = await lookout.mark("opened")
         through = found.newest_arrived or (opened is not None and found.newest is not None and opened > found.newest)
         for one in await lookout.due(MOST_ASKED if through else PROBES):
+            await lookout.asked(one.guid)  # first: where GitHub fails at one, the next look goes on with the others
             try:
                 await github.ask_again(app, one.attempt)
             except ForgeError as error:  # GitHub has forgotten it
@@ -91,21 +92,29 @@ class Recovery:
             else:
                 metrics.DELIVERIES_REQUESTED_AGAIN.inc()
                 log.info("requested a delivery again", extra={"delivery": one.guid, "kind": one.event})
-            await lookout.asked(one.guid)
 
     # Comparison ---------------------------------------------------------------------------------------
 
     async def _compare(self, now: datetime) -> None:
-        """Compare each repository's labelled issues and own pull requests with the tables."""
+        """Compare each repository's labelled issues and own pull requests with the tables.
+
+        Raises `Transient` in the end where GitHub failed at one: that doesn't keep the others from being compared.
+        """
+        failed: Transient | None = None
         for repository in await self._worker.forges.all():
             if not covers(self._worker.settings.repositories, repository.full_name):
                 continue
             try:
                 await self._compare_repository(repository, now)
-            except ForgeError as error:
+            except RateLimited:
+                raise
+            except (ForgeError, Transient) as error:
+                failed = error if isinstance(error, Transient) else failed
                 log.warning(
                     "a repository can't be compared", extra={"repository": repository.full_name, "why": str(error)}
                 )
+        if failed is not None:
+            raise failed
 
     async def _compare_repository(self, repository: Repository, now: datetime) -> None:
         """What differs is stored as a delivery, so that it is judged, tried again and done once like any other."""
@@ -113,7 +122,7 @@ class Recovery:
         label = self._worker.settings.trigger_label
         labelled = await github.labelled_issues(client, repository.full_name, label)
         live = await self._runs.live(repository.full_name)
-        under_way = {run.issue_number for run in live}
+        under_way, wanted = {run.issue_number for run in live}, {issue.number for issue in labelled}
         if not self._worker.settings.paused:
             for issue in labelled:
                 if issue.number not in under_way:
@@ -121,7 +130,7 @@ class Recovery:
                         repository, "issues", f"{issue.number}@{issue.updated_at}", _labelled(issue, label)
                     )
         for run in live:
-            if run.issue_number not in {issue.number for issue in labelled}:
+            if run.issue_number not in wanted:
                 gone = _issue(run.issue_number, "unlabeled", label, now.isoformat())
                 await self._store(repository, "issues", f"{run.id}@{now}", gone)
         if any(run.pull_request for run in live):

@@ -52,10 +52,13 @@ class Opener:
     jitter: Callable[[], float]
 
     async def look(self) -> None:
-        """Try every request that is due."""
-        due = await self.requests.due()
+        """Try every request that is due; raises what one of them met, once all have been tried."""
+        due, ends = await self.requests.due(), list[BaseException | None]()
         for start in range(0, len(due), AT_ONCE):
-            await asyncio.gather(*(self.open(identity) for identity in due[start : start + AT_ONCE]))
+            tries = (self.open(identity) for identity in due[start : start + AT_ONCE])
+            ends += await asyncio.gather(*tries, return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
 
     async def open(self, identity: UUID) -> None:
         """Open the issue of a request, unless somebody else is at it."""

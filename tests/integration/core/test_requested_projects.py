@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.domain.board import ProjectRequest
+from app.domain.project import Repository
 from app.errors import ForgeError, NotFound, Transient
 from app.storage.leases import Leases
 from app.storage.pool import Pool
@@ -13,7 +14,7 @@ from app.storage.requests import Requests
 from tests.fakes import FakeForges
 from tests.integration.core.test_intake import ANN, Door, labelled
 from tests.integration.core.world import World
-from workers.requests import Opener, requested
+from workers.requests import AT_ONCE, Opener, requested
 
 WANTED = ProjectRequest(repository="acme/sample", text="# Totals\n\nRound them.", requested_by="cleo")
 BOT = {"login": "aurora-dev[bot]", "type": "Bot"}
@@ -147,6 +148,24 @@ async def test_what_cant_be_opened_says_why(around: World, pool: Pool, error: Ex
         await opener(around).look()
     assert words in await pool.fetchval("SELECT refused FROM requests")
     assert around.forge.calls["open_issue"] == 1
+
+
+class OnePlaceBroken(FakeForges):
+    """Where one repository can't be looked up, by a defect of ours."""
+
+    async def find(self, full_name: str) -> Repository:
+        if full_name == "acme/broken":
+            raise ZeroDivisionError
+        return await super().find(full_name)
+
+
+async def test_a_request_that_fails_by_a_defect_keeps_none_of_the_others_waiting(around: World, pool: Pool):
+    await Requests(pool).store(uuid4(), None, WANTED.model_copy(update={"repository": "acme/broken"}))
+    for _ in range(AT_ONCE + 1):
+        await asked(pool)
+    with pytest.raises(ZeroDivisionError):
+        await replace(opener(around), places=OnePlaceBroken(around.forge)).look()
+    assert len(around.forge.issues) == AT_ONCE + 1
 
 
 async def test_two_workers_open_one_issue(around: World, pool: Pool):

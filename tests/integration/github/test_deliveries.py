@@ -15,6 +15,7 @@ import pytest
 
 from app.domain.messages import AgentMessage
 from app.domain.project import Repository
+from app.errors import Transient
 from app.github.forges import GitHubForges
 from app.storage.deliveries import Inbox
 from app.storage.pool import Pool, connect
@@ -52,6 +53,11 @@ class Scene:
         async with self.session.request(method, url, json=data, headers=self.hub.person()) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json()
+
+    async def misbehave(self, faults: dict[str, Any]) -> None:
+        """Have the hub do what GitHub does on bad days."""
+        async with self.session.put(f"{self.hub.url}/_faults", json=faults) as answer:
+            assert answer.status == 200, await answer.text()
 
     async def open_issue(self, *labels: str) -> int:
         return int((await self.ask("POST", "/issues", {"title": "Fix", "body": "it", "labels": labels}))["number"])
@@ -172,6 +178,34 @@ async def test_what_was_missed_while_the_server_was_down_arrives_once_it_is_up(s
     await scene.handle()
     assert await scene.runs() == [(1, "you")]
     assert await scene.told() == ["labelled"]
+
+
+async def test_a_delivery_that_github_fails_at_keeps_no_other_from_being_asked_for(scene: Scene):
+    await scene.open_issue("aurora")
+    await scene.attempted(2)
+    await scene.misbehave({"error-502": {"match": "POST /app/hook/deliveries/*", "times": 1}})
+    with pytest.raises(Transient):
+        await scene.recover()
+    assert await scene.pool.fetchval("SELECT sum(asked) FROM missed_deliveries") == 1
+    await scene.recover()
+    assert await scene.pool.fetchval("SELECT max(asked) FROM missed_deliveries") == 1
+
+
+async def test_a_repository_that_github_fails_at_keeps_no_other_from_being_compared(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    number = await scene.open_issue("aurora")
+    broken = scene.repository.model_copy(update={"full_name": "octo/broken"})
+
+    async def both() -> list[Repository]:
+        return [broken, scene.repository]
+
+    monkeypatch.setattr(scene.forges, "all", both)
+    await scene.misbehave({"error-503": {"match": "*/octo/broken/*"}})
+    with pytest.raises(Transient):
+        await scene.recover()
+    found = await scene.pool.fetch("SELECT convert_from(payload, 'UTF8') AS payload FROM deliveries")
+    assert [json.loads(row["payload"])["issue"]["number"] for row in found] == [number]
 
 
 async def test_a_look_begins_where_the_last_one_ended(scene: Scene):
