@@ -8,19 +8,17 @@ from typing import Any, TypeVar
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from app.edges import Edge, edge
 from app.errors import LeaseLost
 from app.storage.leases import held
-from app.storage.pool import APPLICATION, COMMAND_TIMEOUT
+from app.storage.pool import APPLICATION, COMMAND_TIMEOUT, sql
 
 T = TypeVar("T")
 SaverPool = AsyncConnectionPool[AsyncConnection[DictRow]]
-
-HOLD = "UPDATE leases SET moved_at = now() WHERE subject = %s AND owner = %s AND epoch = %s RETURNING true"
 
 
 class Saver(AsyncPostgresSaver):
@@ -64,8 +62,10 @@ class Saver(AsyncPostgresSaver):
         if lease is None:
             raise LeaseLost("State is saved under a lease, and none is held here.")
         async with self._pool.connection() as connection, connection.transaction():
-            found = await connection.execute(HOLD, (lease.subject, lease.owner, lease.epoch))
-            if await found.fetchone() is None:
+            held_still = await AsyncRawCursor(connection).execute(
+                sql("leases.hold"), (lease.subject, lease.owner, lease.epoch)
+            )
+            if await held_still.fetchone() is None:
                 raise LeaseLost(f"Another worker has taken over {lease.subject}.")
             yield connection
 
