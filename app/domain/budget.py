@@ -118,7 +118,7 @@ class Refusal(BaseModel):
 
     def __str__(self) -> str:
         """Return what a person has to know, as a sentence."""
-        held = f", {dollars(self.spent)} is spent" if self.cap is not Cap.call else ""
+        held = f", of which {dollars(self.spent)} is spent" if self.cap is not Cap.call else ""
         held += f" and {dollars(self.reserved)} is reserved for calls under way" if self.reserved else ""
         return (
             f"The next {self.step} call could cost {dollars(self.needed)}. The cap for {WHOSE[self.cap]} is "

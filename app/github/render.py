@@ -11,7 +11,7 @@ from uuid import UUID
 from app.domain.budget import SETTING, Cap, Refusal, dollars, nearly_spent
 from app.domain.commands import COMMANDS, WORD, Command, Name
 from app.domain.ports import ModelCall
-from app.domain.project import Project, ProjectStatus
+from app.domain.project import Pause, Project, ProjectStatus
 from app.domain.requirements import Requirement
 from app.domain.task import Task, TaskStatus
 from app.github.markdown import COMMENT_LIMIT, code, fit, inline, label, mention, quote
@@ -28,7 +28,6 @@ NEXT = {
     ProjectStatus.open: "Next, it is up to the pull request's reviewers.",
     ProjectStatus.merged: "Nothing is left to do.",
     ProjectStatus.escalated: "It needs a person now; the comment below says why.",
-    ProjectStatus.paused: f"It goes on with {code(COMMANDS[Name.resume].usage)}.",
     ProjectStatus.cancelled: "Label the issue again to start a new run.",
 }
 TOMORROW = "It goes on by itself when the day is over, at 00:00 UTC."
@@ -74,10 +73,10 @@ def progress(project: Project, tasks: Sequence[Task], now: datetime, *, reposito
         parts += [graph(tasks), _task_table(tasks, repository_url)]
     if project.requirements:
         parts.append(fold(f"Requirements ({len(project.requirements)})", requirements(project.requirements)))
-    if nearly_spent(project.spent_usd, project.budget_usd) and not project.status.ended:
+    paused = project.status is ProjectStatus.paused
+    if nearly_spent(project.spent_usd, project.budget_usd) and not project.status.ended and not paused:
         parts.append(_nearly(project))
-    ends_with_day = project.pause is not None and project.pause.ends_with_the_day
-    parts.append(TOMORROW if ends_with_day and project.status is ProjectStatus.paused else NEXT[project.status])
+    parts.append(_wakes(project.pause) if paused else NEXT[project.status])
     parts.append(f"<sub>{_account(project, now)}</sub>")
     return marked("\n\n".join(parts), "progress", project.id)
 
@@ -128,6 +127,18 @@ def paused(project: Project, refusal: Refusal, calls: Sequence[ModelCall], most_
     return "\n\n".join(part for part in parts if part)
 
 
+def _wakes(pause: Pause | None) -> str:
+    """Say in a sentence what ends a pause."""
+    refusal, resume = pause.refusal if pause else None, code(COMMANDS[Name.resume].usage)
+    if refusal is None:
+        return f"It goes on with {resume}."
+    if refusal.cap.renewed:
+        return TOMORROW
+    if refusal.cap is Cap.project:
+        return f"It goes on with {code(COMMANDS[Name.budget].usage)}; the comment below says how much it takes."
+    return f"It goes on with {resume} once the operator has raised {code(SETTING[refusal.cap])}."
+
+
 def _onward(refusal: Refusal, most_usd: float) -> str:
     """Say what lets the work go on."""
     resume, setting = COMMANDS[Name.resume], code(SETTING[refusal.cap])
@@ -174,7 +185,7 @@ def _spending(calls: Sequence[ModelCall]) -> str:
         f"| {step} | {code(model, 60)} | {number} | {tokens:,} | {usd(cost)} |"
         for (step, model), (number, tokens, cost) in sorted(sums.items(), key=lambda one: -one[1][2])
     ]
-    return "\n".join(["| Spent on | Model | Calls | Tokens | |", "|---|---|---:|---:|---:|", *rows])
+    return "\n".join(["| Spent on | Model | Calls | Tokens | Cost |", "|---|---|---:|---:|---:|", *rows])
 
 
 def _offered(commands: Sequence[Command]) -> str:

@@ -106,7 +106,7 @@ async def test_a_call_without_an_answer_is_spent_when_it_was_sent(
 async def test_a_call_that_could_cost_more_than_is_left_is_refused(pool: Pool, journal: LeasedJournal, call: Call):
     await journal.reserve(call, 0, "m", 9.0)
     with pytest.raises(
-        BudgetExceeded, match=r"could cost \$1\.0001\. The cap for this run is \$10\.00, \$0\.00 is spent"
+        BudgetExceeded, match=r"could cost \$1\.0001\. The cap for this run is \$10\.00, of which \$0\.00 is spent"
     ):
         await journal.reserve(call, 1, "m", 1.0001)
     await journal.reserve(call, 1, "m", 1.0)

@@ -2,14 +2,16 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app.domain.budget import Cap, Refusal
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
 from app.domain.commands import COMMANDS, Name
-from app.domain.project import Project, ProjectStatus, PullRequestRef, Repository
+from app.domain.project import Pause, Project, ProjectStatus, PullRequestRef, Repository
 from app.domain.requirements import Requirement
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
@@ -112,6 +114,25 @@ def test_progress_says_why_it_stands_still(status: str):
         project(status=status, reason="Somebody pushed to the branch."), [], NOW, repository_url=URL
     )
     assert "> Somebody pushed to the branch." in shown
+
+
+@pytest.mark.parametrize(
+    ("cap", "words"),
+    [
+        (None, "It goes on with `/aurora resume`."),
+        (Cap.project, "It goes on with `/aurora budget <amount>`; the comment below says how much it takes."),
+        (Cap.task, "It goes on with `/aurora resume` once the operator has raised `AURORA_BUDGET_TASK`."),
+        (Cap.day, "It goes on by itself when the day is over, at 00:00 UTC."),
+    ],
+)
+def test_a_paused_run_says_what_lets_it_go_on(cap: Cap | None, words: str):
+    """And no more that it is going to pause."""
+    five, one = Decimal(5), Decimal(1)
+    refusal = cap and Refusal(cap=cap, step="plan", limit=five, spent=five, reserved=Decimal(0), needed=one)
+    paused = project(status=ProjectStatus.paused, spent_usd=5.0, pause=Pause(refusal=refusal))
+    shown = render.progress(paused, [], NOW, repository_url=URL)
+    assert words in shown
+    assert "At the cap it pauses" not in shown
 
 
 def test_a_delivered_project_names_its_pull_request():
