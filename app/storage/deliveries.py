@@ -15,7 +15,7 @@ import asyncpg
 from app.edges import Edge, edge
 from app.errors import AuroraError, Transient
 from app.storage.group import Group
-from app.storage.pool import Connection, Pool, Raw, sql, storable, transaction
+from app.storage.pool import COMMAND_TIMEOUT, STORE_FAILURES, Connection, Pool, Raw, sql, storable, transaction
 
 STORE_SECONDS = 6.0  # for one commit; GitHub gives up after ten
 WRITERS = 2  # while one waits for the disk, the other's batch fills; one alone let the processor idle
@@ -120,7 +120,7 @@ class Inbox:
         row = (guid, event, action and storable(action), payload)
         try:
             return await edge(Edge.stored, event, partial(self._group.put, row, len(payload)))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except STORE_FAILURES as error:
             raise Transient(_explain(error)) from error
 
     async def _keep(self, batch: Sequence[Row]) -> list[bool]:
@@ -181,7 +181,10 @@ class Inbox:
     @asynccontextmanager
     async def take(self, guid: str) -> AsyncIterator[Connection | None]:
         """Lock a delivery for the block and mark it handled with what that writes; None: it was."""
-        async with self._pool.acquire() as connection, transaction(connection, "delivery handled"):
+        async with (
+            self._pool.acquire(timeout=COMMAND_TIMEOUT) as connection,
+            transaction(connection, "delivery handled"),
+        ):
             if not await connection.fetchval(sql("deliveries.take"), guid):
                 yield None
                 return
