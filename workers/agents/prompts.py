@@ -2,21 +2,12 @@
 
 import re
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from app.domain.ports import Prompt, Step
 from app.domain.roles import AgentRole, Role, Tool
 from workers.llm.specs import Protocol
 
-LANGUAGES = {"py": "python", "pyi": "python", "js": "javascript", "ts": "typescript", "yml": "yaml", "md": "markdown"}
-COMMENTS = {
-    **dict.fromkeys(
-        ("js", "jsx", "mjs", "cjs", "ts", "tsx", "go", "rs", "java", "c", "h", "cpp", "kt", "php"), ("// ", "")
-    ),
-    **dict.fromkeys(("html", "xml", "md", "vue", "svelte", "svg"), ("<!-- ", " -->")),
-    **dict.fromkeys(("css", "scss"), ("/* ", " */")),
-    "sql": ("-- ", ""),
-}
 MARK = re.compile(r"<(?=\s*/?\s*(?:material|task)\b)", re.IGNORECASE)
 
 
@@ -37,15 +28,6 @@ def system_prompt(step: Step, role: AgentRole | None = None) -> str:
 def material(name: str, text: str) -> str:
     """Mark `text` from outside as material, so that nothing in it can end the mark or begin another."""
     return f'<material name="{name}">\n{MARK.sub("&lt;", text).strip()}\n</material>'
-
-
-def file_block(path: str, text: str) -> str:
-    """Show a file as models are asked to answer: fenced, its path in the first line; no text can close its fence."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    ticks = "`" * (longest + 1)
-    suffix = PurePosixPath(path).suffix.removeprefix(".").lower()
-    before, after = COMMENTS.get(suffix, ("# ", ""))
-    return f"{ticks}{LANGUAGES.get(suffix, suffix)}\n{before}{path}{after}\n{text.rstrip()}\n{ticks}"
 
 
 def protocol_words(protocol: Protocol, role: Role) -> str:

@@ -4,10 +4,6 @@
 -- The tasks of a project in the order of their keys.
 SELECT * FROM tasks WHERE project_id = $1 ORDER BY length(key), key
 
--- name: get
--- One task.
-SELECT * FROM tasks WHERE id = $1
-
 -- name: save
 -- A task as it is now, new or not.
 INSERT INTO tasks (id, project_id, key, title, description, assigned_agent, dependencies, status, priority, footprint,

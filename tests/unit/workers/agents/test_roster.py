@@ -5,7 +5,7 @@ import pytest
 from app.domain.ports import Step
 from app.domain.roles import AgentRole, Tool
 from workers.agents.globs import fits
-from workers.agents.prompts import file_block, material, system_prompt
+from workers.agents.prompts import material, system_prompt
 from workers.agents.roster import assign, roster
 
 
@@ -72,4 +72,3 @@ def test_material_cannot_end_itself():
     assert shown.lower().count("</material>") == 1
     assert shown.endswith("</material>")
     assert "&lt;task>" in shown
-    assert file_block("a.md", "```\n") == "````markdown\n<!-- a.md -->\n```\n````"
