@@ -1,5 +1,6 @@
 """What an exception from a model's SDK means: try again, ask differently, or tell the operator."""
 
+import logging
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,11 @@ TOO_LONG = re.compile(
 NEVER_SENT = ("ConnectError", "ConnectTimeout", "gaierror", "ConnectionRefusedError")
 TIMED_OUT = ("APITimeoutError", "TimeoutError")
 CONNECTION = ("APIConnectionError", "APITimeoutError", "TransportError", "TimeoutError", "OSError")
+
+
+NO_ANSWER = "what came back is no answer of a model: see whether its address leads to one, and what its server says"
+
+log = logging.getLogger(__name__)
 
 
 class Kind(StrEnum):
@@ -56,8 +62,10 @@ def classify(error: BaseException) -> Failure:
         return Failure(Kind.transient, message, billable=False)
     if names & set(CONNECTION):
         return Failure(Kind.transient, message, billable=True, timed_out=bool(names & set(TIMED_OUT)))
-    # Something came back that isn't an answer: an HTML page, no choices, broken JSON.
-    return Failure(Kind.transient, f"the server's answer was not understood ({message})", billable=True)
+    # Something came back that isn't an answer: an HTML page, no choices, broken JSON. What the SDK says of it is about
+    # its own inside, and nothing for a person.
+    log.warning("a model's answer was not understood", extra={"why": message, "kind": type(error).__name__})
+    return Failure(Kind.transient, NO_ANSWER, billable=True)
 
 
 def _by_status(status: int, message: str, retry_after: float | None) -> Failure:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 TIMEOUTS = 2  # of one call, until its model counts as one that does not answer
 LONGEST_WAIT = 3  # as a retry: 8 s between looks whether money came free
 CLOSING = 5.0  # seconds that closing the reservation of a cancelled call may take
+MOST_TOKENS = 100_000_000  # of one call; a larger count is a mistake, and no table could hold what it costs
 ENVELOPE = 1_024  # bytes: what providers add around a request, such as their own words about tools
 
 
@@ -124,7 +125,7 @@ class Ledger:
             try:
                 async with asyncio.timeout(model.spec.timeout):
                     said = await edge(Edge.model, call.step.value, partial(_sent, question, manner))
-                    answer = Answer(said, manner)
+                    answer = Answer(_counted(said), manner)
             except AuroraError:
                 await journal.forfeit(reservation, sent=False)
                 raise
@@ -182,6 +183,11 @@ class Ledger:
         entry = as_entry(answer, seconds, model.spec.name)
         read, said = _tokens(answer.message, question.size)
         usage = Usage(read, said, seconds=seconds, usd=model.spec.cost(read, said, *_cached(answer.message)))
+        if usage.usd > (worst := model.spec.worst_case(question.size + ENVELOPE)):
+            log.warning(
+                "a model's server counted more than a call can cost at most; see its price and its count of tokens",
+                extra={"model": model.spec.name, "usd": usage.usd, "worst": worst, "input": read, "output": said},
+            )
         await journal.settle(reservation, usage, entry)
         return as_answer(entry)  # what a resumed worker would read, so that both go the same way
 
@@ -222,6 +228,16 @@ async def _sent(question: Question, manner: Manner) -> AIMessage:
                 "total_tokens": usage.total_tokens,
             }
         return message
+
+
+def _counted(message: AIMessage) -> AIMessage:
+    """Leave out counts that can't be true: whoever counts less than nothing would earn money for us, past every cap."""
+    if (used := message.usage_metadata) is None:
+        return message
+    read, said, details = used["input_tokens"], used["output_tokens"], used.get("input_token_details", {})
+    cached = (details.get("cache_read") or 0, details.get("cache_creation") or 0)
+    possible = 0 <= read <= MOST_TOKENS and 0 <= said <= MOST_TOKENS and min(cached) >= 0 and sum(cached) <= read
+    return message if possible else message.model_copy(update={"usage_metadata": None})
 
 
 def _tokens(message: AIMessage, size: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Steps get valid answers from a model server that errs, and pay for no more than they must."""
 
 import asyncio
+import json
 import socket
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from app.domain.budget import Cap, Refusal
 from app.domain.plan import Plan
 from app.domain.ports import Call, Prompt, Step
 from app.domain.roles import AgentRole
-from app.errors import BadAnswer, BudgetExceeded, ModelError, Transient
+from app.errors import BadAnswer, BudgetExceeded, ModelError, ModelUnavailable, Transient
 from workers.llm.ledger import Ledger
 from workers.llm.models import Models
 from workers.llm.thinker import StructuredThinker
@@ -295,6 +296,36 @@ async def test_tokens_that_the_server_does_not_count_are_counted_in_bytes(thinke
     assert journal.usages[0].input_tokens > 100
     assert journal.usages[0].output_tokens >= len(GOOD)
     assert journal.usages[0].usd > 0
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        {"prompt_tokens": -10_000_000, "completion_tokens": -5},
+        {"prompt_tokens": 10**15, "completion_tokens": 10**15},
+        {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 10**9}},
+    ],
+)
+async def test_a_count_that_cannot_be_true_is_not_believed(thinker, server, saying, call, journal, count):
+    """Else a server that counts wrongly would give money back, or its answer could not be written down."""
+
+    def counting(request):
+        answer = json.loads(saying.said(GOOD)(request).body)
+        return web.json_response({**answer, "usage": {**count, "total_tokens": sum(list(count.values())[:2])}})
+
+    server.answers = [counting]
+    await thinker().answer(call, journal, Colours, PROMPT)
+    (usage,) = journal.usages
+    assert 0 < usage.usd < 10
+    assert usage.output_tokens >= len(GOOD)
+
+
+async def test_an_answer_that_is_none_is_said_in_words_for_a_person(thinker, server, call, journal):
+    """And not in those of the SDK's inside."""
+    server.answers = [garbage] * 5
+    with pytest.raises(ModelUnavailable, match="what came back is no answer of a model") as raised:
+        await thinker().answer(call, journal, Colours, PROMPT)
+    assert "attribute" not in str(raised.value)
 
 
 async def test_what_a_database_cannot_hold_is_replaced(thinker, server, saying, call, journal):
