@@ -109,7 +109,7 @@ def requested(issue: Issue) -> UUID | None:
 
 async def open_requested(opener: Opener) -> None:
     """Open, for ever, the issues that are asked for."""
-    outage = Outage("PostgreSQL")
+    outage = Outage("what opens issues")
     while True:
         try:
             await opener.look()

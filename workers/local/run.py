@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,13 +86,15 @@ async def follow(stack: Stack, repository: str, title: str, body: str, show: Sho
         issue = await stack.person.open_issue(repository, title, body, [TRIGGER])
         show.event("issue", f"issue #{issue['number']}  {issue['html_url']}")
         while True:
-            with suppress(*STORE_AWAY):  # it is started again, and the work goes on
+            try:
                 project = await reader.of_issue(repository, issue["number"])
-                if project is not None:
-                    tasks = await reader.tasks(project.id)
-                    show.look(project, tasks)
-                    if settled(project):
-                        break
+                tasks = await reader.tasks(project.id) if project else []
+            except STORE_AWAY:  # it is started again, and the work goes on
+                project = None
+            if project is not None:
+                show.look(project, tasks)
+                if settled(project):
+                    break
             await asyncio.sleep(LOOK)
         commits = [task.result.commit for task in tasks if task.result and task.result.commit]
         checks = await _checks(stack, repository, project, commits)
