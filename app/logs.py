@@ -30,8 +30,28 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _bound: ContextVar[Mapping[str, str]] = ContextVar("bound", default={})  # noqa: B039 - never changed in place
 
 
+SHORTEST = 8  # characters of a value that is hidden wherever it stands; shorter ones are in ordinary words
+QUIET = {  # what tells of each step or try; requests are counted as metrics, and an outage is told of once
+    "aiohttp.access": logging.WARNING,
+    "arq.worker": logging.WARNING,
+    "httpx": logging.WARNING,
+    "httpx2": logging.WARNING,
+    "asyncpg.pool": logging.ERROR,
+    "psycopg.pool": logging.ERROR,
+}
+
+_known: set[str] = set()
+
+
+def hide(*secrets: str | None) -> None:
+    """Hide these values from now on, wherever they turn up."""
+    _known.update(secret for secret in secrets if secret and len(secret) >= SHORTEST)
+
+
 def redact(text: str) -> str:
-    """Return `text` with whatever looks like a credential hidden."""
+    """Return `text` without the values that `hide` was told of, and whatever else looks like a credential."""
+    for secret in _known:
+        text = text.replace(secret, HIDDEN)
     return _SECRETS.sub(HIDDEN, text)
 
 
@@ -68,7 +88,8 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # requests are counted as metrics
+    for name, least in QUIET.items():
+        logging.getLogger(name).setLevel(least if level != "DEBUG" else logging.DEBUG)
 
 
 def _clean(value: Any) -> Any:

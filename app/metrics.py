@@ -2,6 +2,9 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from app.domain.memory import MemoryTier
+from app.domain.recovery import ErrorType
+
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 
@@ -116,3 +119,107 @@ RETENTION_REMOVED = Counter(
     ["kind"],
     registry=REGISTRY,
 )
+RETENTION_LAST = Gauge(
+    "aurora_retention_last_seconds",
+    "When what was kept for long enough was last removed, in seconds since the epoch; told by the server.",
+    registry=REGISTRY,
+)
+TASK_SECONDS = Histogram(
+    "aurora_task_seconds",
+    "Time from a task's first start to its end, by how it ended: completed, failed.",
+    ["agent", "status"],
+    buckets=(5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400),
+    registry=REGISTRY,
+)
+TASK_ATTEMPTS = Histogram(
+    "aurora_task_attempts",
+    "Attempts that a task took.",
+    ["status"],
+    buckets=(1, 2, 3, 4, 5, 7, 10),
+    registry=REGISTRY,
+)
+ERRORS = Counter(
+    "aurora_errors_total",
+    "Errors that were stored, by type.",
+    ["error_type"],
+    registry=REGISTRY,
+)
+CHECKPOINT_SECONDS = Histogram(
+    "aurora_checkpoint_seconds",
+    "Time of one run of a checkpoint, by its conclusion; what was known from before isn't run.",
+    ["checkpoint", "conclusion"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
+    registry=REGISTRY,
+)
+SANDBOX_SECONDS = Histogram(
+    "aurora_sandbox_start_seconds",
+    "Time until a sandbox is set up and its command begins.",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+    registry=REGISTRY,
+)
+MODEL_SECONDS = Histogram(
+    "aurora_model_seconds",
+    "Time of one model call that was answered.",
+    ["model", "step"],
+    buckets=(0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640),
+    registry=REGISTRY,
+)
+TOKENS = Counter(
+    "aurora_tokens_total",
+    "Tokens of answered model calls, by direction: input, output.",
+    ["model", "direction"],
+    registry=REGISTRY,
+)
+SPENT = Counter(
+    "aurora_spent_usd_total",
+    "US dollars that answered model calls cost.",
+    ["model", "step"],
+    registry=REGISTRY,
+)
+SPENT_TODAY = Gauge(
+    "aurora_spent_today_usd",
+    "US dollars spent or reserved by the whole installation today (UTC); told by the server.",
+    registry=REGISTRY,
+)
+BUDGET_TODAY = Gauge(
+    "aurora_budget_today_usd",
+    "The cap of the whole installation for a day, infinite without one; told by the server.",
+    registry=REGISTRY,
+)
+PROJECTS = Gauge(
+    "aurora_projects",
+    "Projects by status; told by the server.",
+    ["status"],
+    registry=REGISTRY,
+)
+QUEUE_WAITING = Gauge(
+    "aurora_queue_waiting",
+    "What is due and handled by nobody: deliveries, projects, tasks; told by the server.",
+    ["queue"],
+    registry=REGISTRY,
+)
+QUEUE_OLDEST = Gauge(
+    "aurora_queue_oldest_seconds",
+    "For how long the oldest of that has been due; told by the server.",
+    ["queue"],
+    registry=REGISTRY,
+)
+STORE_BYTES = Gauge(
+    "aurora_store_bytes",
+    "What a store holds: postgresql, its database; queue and short_term, their Redis; told by the server.",
+    ["store"],
+    registry=REGISTRY,
+)
+STORE_LIMIT = Gauge(
+    "aurora_store_limit_bytes",
+    "What a store is meant to hold at most.",
+    ["store"],
+    registry=REGISTRY,
+)
+
+# What nothing has happened to yet counts from zero, so that its first time is seen.
+for _error_type in ErrorType:
+    ERRORS.labels(_error_type)
+for _tier in MemoryTier:
+    for _counter in (MEMORY_HITS, MEMORY_MISSES, MEMORY_ERRORS):
+        _counter.labels(_tier)

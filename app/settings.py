@@ -1,5 +1,6 @@
 """What the operator decides, read once from environment variables that begin with `AURORA_`."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -199,6 +200,15 @@ class Settings(BaseSettings):
             deliveries=timedelta(days=self.keep_deliveries),
             workspaces=timedelta(days=self.keep_workspaces),
         )
+
+    def secrets(self, environment: Mapping[str, str]) -> set[str]:
+        """Return every secret value that this process knows, those for model providers in `environment` included."""
+        found = {value for name, value in environment.items() if name.endswith(("_API_KEY", "_TOKEN", "_SECRET"))}
+        for value in (getattr(self, name) for name in type(self).model_fields):
+            if isinstance(value, SecretStr):
+                secret = value.get_secret_value()
+                found |= {urlsplit(secret).password or ""} if "://" in secret else {secret, secret.strip()}
+        return found
 
     def private_key(self) -> str:
         """Return the GitHub App's private key in PEM; raise `ConfigurationError` when there is none."""

@@ -136,6 +136,7 @@ async def _doctor(_: argparse.Namespace) -> int:
 def _settings() -> Settings:
     settings = read_settings()
     logs.configure(settings.log_level)
+    logs.hide(*settings.secrets(os.environ))
     return settings
 
 

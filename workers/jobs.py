@@ -20,7 +20,7 @@ from app.queue import Queue
 from app.storage.leases import Leases
 from app.storage.messages import Mailbox
 from app.storage.pool import Lease
-from workers.codegen.state import result_message
+from workers.codegen.state import count, result_message
 from workers.failures import MOST_RETRIES, Failure, classify
 from workers.maestro import graph as maestro
 from workers.maestro.context import Context as MaestroContext
@@ -145,6 +145,7 @@ class Jobs:
                 return
             task = task.model_copy(update={"status": TaskStatus.running, "started_at": task.started_at or self.clock()})
             await records.write(task)
+            log.info("task begun", extra={"agent": task.assigned_agent, "round": task.round})
             try:
                 async with self.leases.patience(task_id):
                     await self.workshop.build(lease, records, project, task)
@@ -211,6 +212,7 @@ class Jobs:
                 )
                 message = result_message(failed, MessageType.ERROR, self.clock())
                 await records.write(agent_error, failed, Handled(handled), message)
+                count(failed)
 
     def _error(self, subject: UUID, agent: AgentRole, failure: Failure, error: Exception, tries: int) -> AgentError:
         if failure.error_type == "internal":

@@ -14,6 +14,7 @@ from arq.worker import Function, func
 
 from app import queue as names
 from app.edges import Edge, edge
+from app.logs import bound
 from app.settings import Settings
 from app.storage.pool import within
 from workers.ending import Ending
@@ -39,17 +40,21 @@ Ctx = dict[str, Any]
 
 async def handle_delivery(ctx: Ctx, guid: str) -> None:
     """Act upon a stored delivery."""
-    await _job(names.HANDLE_DELIVERY, partial(ctx["worker"].intake.handle, guid))
+    with bound(delivery=guid):
+        await _job(names.HANDLE_DELIVERY, partial(ctx["worker"].intake.handle, guid))
+        log.info("delivery looked at")
 
 
 async def advance(ctx: Ctx, project: str, _message: str) -> None:
     """Move a project."""
-    await _job(names.ADVANCE, partial(ctx["worker"].jobs.advance, UUID(project)))
+    with bound(project=project):
+        await _job(names.ADVANCE, partial(ctx["worker"].jobs.advance, UUID(project)))
 
 
 async def run_task(ctx: Ctx, task: str, _message: str) -> None:
     """Do a round of a task."""
-    await _job(names.RUN_TASK, partial(ctx["worker"].jobs.run_task, UUID(task)))
+    with bound(task=task):
+        await _job(names.RUN_TASK, partial(ctx["worker"].jobs.run_task, UUID(task)))
 
 
 async def _job(name: str, act: Callable[[], Awaitable[None]]) -> None:
@@ -62,8 +67,6 @@ async def _job(name: str, act: Callable[[], Awaitable[None]]) -> None:
 
 async def work(settings: Settings, ready_file: Path | None = None, tempo: Tempo = TEMPO) -> None:
     """Work until SIGTERM or SIGINT, then bring what is under way to a saved point; a second signal ends it at once."""
-    for pool in ("asyncpg.pool", "psycopg.pool"):
-        logging.getLogger(pool).setLevel(logging.ERROR)  # they tell of each try; an outage is told of once
     ending = Ending(tempo.drain + tempo.last)
     ending.watch()
     opened = asyncio.Event()

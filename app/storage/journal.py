@@ -3,9 +3,10 @@
 from decimal import Decimal
 from uuid import UUID, uuid4, uuid5
 
+from app import metrics
 from app.domain.budget import Caps
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Call, Entry, EntryKind, Usage
+from app.domain.ports import Call, Entry, EntryKind, Step, Usage
 from app.domain.roles import AgentRole
 from app.storage import usage as money
 from app.storage.pool import Connection, Lease, Pool, fenced, sql
@@ -19,6 +20,7 @@ class LeasedJournal:
         """Bind the journal to the subject of the lease; `caps` are the operator's besides the project's own."""
         self._pool, self._lease, self._project = pool, lease, project_id
         self._caps = caps or Caps()
+        self._asked: dict[UUID, tuple[str, Step]] = {}
 
     async def read(self, scope: str) -> list[Entry]:
         """Return what is recorded in `scope`, in order."""
@@ -42,6 +44,7 @@ class LeasedJournal:
         reservation = uuid4()
         async with fenced(self._pool, self._lease, "journal reserve") as connection:
             await money.reserve(connection, reservation, call, position, model, usd, self._lease.epoch, self._caps)
+        self._asked[reservation] = model, call.step
         return reservation
 
     async def settle(self, reservation: UUID, usage: Usage, entry: Entry) -> None:
@@ -51,6 +54,14 @@ class LeasedJournal:
             await self._append(connection, call["scope"], call["position"], entry)
             if money.passes_warning(call):
                 await self._warn(connection, call["budget_usd"])
+        self._count(reservation, usage)
+
+    def _count(self, reservation: UUID, usage: Usage) -> None:
+        model, step = self._asked.pop(reservation)
+        metrics.MODEL_SECONDS.labels(model, step).observe(usage.seconds)
+        metrics.TOKENS.labels(model, "input").inc(usage.input_tokens)
+        metrics.TOKENS.labels(model, "output").inc(usage.output_tokens)
+        metrics.SPENT.labels(model, step).inc(usage.usd)
 
     async def _warn(self, connection: Connection, cap: Decimal) -> None:
         """Have Maestro say, once for each cap, how little is left; the reconciler rings."""
@@ -69,3 +80,4 @@ class LeasedJournal:
         """Close a reservation without an answer."""
         async with fenced(self._pool, self._lease, "journal forfeit") as connection:
             await money.forfeit(connection, reservation, sent=sent)
+        self._asked.pop(reservation, None)

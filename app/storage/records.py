@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 from uuid import UUID, uuid4
 
+from app import metrics
 from app.domain.artifacts import Artifact
 from app.domain.checks import Checkpoint, CheckResult
 from app.domain.memory import Memory, Settled, Used
@@ -64,6 +65,8 @@ class LeasedRecords:
             for fact in sorted(facts, key=lambda fact: not isinstance(fact, Revoked)):
                 await self._write(connection, fact)
         for fact in facts:
+            if isinstance(fact, AgentError):
+                metrics.ERRORS.labels(fact.error_type).inc()
             if isinstance(fact, AgentMessage):
                 await self._ring(fact)
             elif isinstance(fact, Memory) and self._memories:

@@ -2,22 +2,18 @@
 
 import asyncio
 import gc
-import logging
 import signal
-from datetime import UTC, datetime
 
-from app import metrics, queue
+from app import queue
 from app.settings import Settings
 from app.storage.deliveries import Inbox, open_door
 from app.storage.lookout import Lookout
-from app.storage.pool import STORE_FAILURES, connect
+from app.storage.pool import connect
+from app.storage.standing import Standing
 from app.web.portal import open_portal
 from app.web.server import create_app
 from app.web.server import serve as serve_app
-
-log = logging.getLogger(__name__)
-
-STANDING_SECONDS = 15.0  # between counts
+from app.web.standing import Teller
 
 
 async def serve(settings: Settings) -> None:
@@ -30,7 +26,8 @@ async def serve(settings: Settings) -> None:
     door = await open_door(settings.database())
     bell = queue.connect(settings.redis())
     inbox = Inbox(door)
-    standing = asyncio.create_task(_keep_telling(inbox, Lookout(door)))
+    teller = Teller(inbox, Lookout(door), Standing(pool), settings)
+    standing = asyncio.create_task(teller.keep_telling())
     try:
         app = create_app(
             inbox=inbox,
@@ -46,21 +43,3 @@ async def serve(settings: Settings) -> None:
         await bell.close()
         await door.close()
         await pool.close()
-
-
-async def _keep_telling(inbox: Inbox, lookout: Lookout) -> None:
-    """Say once that deliveries are taken again, and then how many of them wait and were given up."""
-    told = False
-    while True:
-        try:
-            if not told:
-                await lookout.door_opened(datetime.now(UTC))
-                told = True
-            standing = await inbox.standing()
-        except STORE_FAILURES as error:
-            log.warning("the deliveries can't be counted", extra={"why": type(error).__name__})
-        else:
-            metrics.DELIVERIES_STANDING.labels("waiting").set(standing.waiting)
-            metrics.DELIVERIES_STANDING.labels("parked").set(standing.parked)
-            metrics.DELIVERIES_OLDEST.set(standing.oldest)
-        await asyncio.sleep(STANDING_SECONDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -62,6 +63,7 @@ async def worker(command: dict[str, Any]) -> None:
     _guard(command)
     settings = read_settings()
     logs.configure(settings.log_level)
+    logging.getLogger("arq.worker").setLevel(logging.INFO)  # its word for each job is counted
     await work(settings, Path(command["ready"]), TEMPO)
 
 

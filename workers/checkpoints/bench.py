@@ -1,10 +1,12 @@
 """A worktree with its checkpoints: judges what has changed in it against its base."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 
+from app import metrics
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding, mark_known
 from app.domain.ports import Clone, Execution, Worktree
 from app.domain.repository_settings import CommandSettings
@@ -22,6 +24,8 @@ from workers.checkpoints.subject import Subject, notes, read_text
 from workers.checkpoints.tools import Tool
 from workers.checkpoints.trial import TestsCheckpoint
 
+log = logging.getLogger(__name__)
+
 _PATIENCE = 3600.0  # seconds, for somebody else who judges the same tree
 _WORTH_AHEAD = 10.0  # seconds that tests may take to be run before anybody knows that they will be asked for
 
@@ -31,6 +35,14 @@ Judge = Callable[[Subject, datetime], Awaitable[CheckResult]]
 
 def _first_error(path: str, content: bytes) -> Finding | None:
     return syntax.first_error(path, content.decode(errors="surrogateescape"))
+
+
+def _counted(result: CheckResult) -> CheckResult:
+    seconds = (result.completed_at - result.started_at).total_seconds()
+    metrics.CHECKPOINT_SECONDS.labels(result.checkpoint, result.conclusion).observe(max(seconds, 0.0))
+    told = {"checkpoint": result.checkpoint, "conclusion": result.conclusion, "seconds": round(seconds, 3)}
+    log.info("checkpoint", extra=told)
+    return result
 
 
 def _no_checker(subject: Subject) -> str:
@@ -84,7 +96,8 @@ class Bench:
         title = wording.static_title(Checkpoint.syntax, findings)
         if not findings:
             title = f"{wording.count(len(paths), 'changed file')} {'parses' if len(paths) == 1 else 'parse'}"
-        return self._result(Checkpoint.syntax, wording.conclude(findings), title, summary.strip(), started, findings)
+        verdict = wording.conclude(findings)
+        return _counted(self._result(Checkpoint.syntax, verdict, title, summary.strip(), started, findings))
 
     async def _syntax_of(self, path: str) -> Sequence[Finding]:
         content = await asyncio.to_thread(read_report, self._worktree.path / path, syntax.LARGEST)
@@ -254,12 +267,12 @@ class Bench:
             async with locked(store.lock(name), _PATIENCE, breakable=True):
                 if (known := store.read(name, CheckResult)) is not None:
                     return known
-                result = await edge(Edge.checked, checkpoint.value, partial(judge, subject, started))
+                result = _counted(await edge(Edge.checked, checkpoint.value, partial(judge, subject, started)))
                 if result.conclusion is not Conclusion.not_run and not subject.problem:
                     store.write(name, result)
                 return result
         except SandboxUnavailable as error:
-            return self._not_run(checkpoint, "Not run: the sandbox is not available", str(error), started)
+            return _counted(self._not_run(checkpoint, "Not run: the sandbox is not available", str(error), started))
 
     async def _subject(self) -> Subject:
         base = await self._has.snapshot(self._clone, self._worktree.base)

@@ -1,11 +1,13 @@
 """What the code-generation graph saves, and what its nodes work with."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID, uuid5
 
+from app import metrics
 from app.domain.checks import CheckResult
 from app.domain.memory import Kind, Memory, Used
 from app.domain.messages import AgentMessage, MessageType
@@ -35,6 +37,8 @@ from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
 from workers.codegen.cite import cite
 from workers.transcripts import with_logs
+
+log = logging.getLogger(__name__)
 
 
 class State(TypedDict, total=False):
@@ -97,6 +101,7 @@ class Context:
         message = result_message(self.task, kind, self.clock())
         handled = Handled((uuid5(self.task.id, f"TASK:{self.task.round}"),))
         await self.save(*facts, handled, message, status=status, result=result, completed_at=self.clock(), **changes)
+        count(self.task)
 
     async def checked(self, commit: str, results: Sequence[CheckResult], attempt: int) -> list[Checked]:
         """Return the facts that these results are, with their logs kept."""
@@ -113,6 +118,15 @@ class Context:
         told = tuple(UUID(one) for one in state.get("told", ()))
         named = tuple(UUID(one) for one in state.get("cited", ()))
         return Used(self.task.id, self.task.round, self.task.assigned_agent, told, named, self.clock())
+
+
+def count(task: Task) -> None:
+    """Measure a task that has ended."""
+    if task.started_at and task.completed_at:
+        seconds = (task.completed_at - task.started_at).total_seconds()
+        metrics.TASK_SECONDS.labels(task.assigned_agent, task.status).observe(max(seconds, 0.0))
+    metrics.TASK_ATTEMPTS.labels(task.status).observe(task.attempts)
+    log.info("task ended", extra={"status": task.status, "attempts": task.attempts})
 
 
 def result_message(task: Task, kind: MessageType, at: datetime) -> AgentMessage:

@@ -111,6 +111,7 @@ class Context:
         """Write the project with its next phase, and `facts`, in one transaction; return it as it is now."""
         moved = project.model_copy(update={"phase": phase, **changes})
         await self.records.write(moved, *facts)
+        log.info("project moved", extra={"phase": moved.phase, "status": moved.status})
         return moved
 
     def announce(self, project: Project) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from app import metrics
 from app.domain.sandbox import Command, Outcome, Stopped
 from app.errors import SandboxUnavailable
 from workers.sandbox.capture import Capture
@@ -53,12 +54,23 @@ class Descriptors:
                 merged |= json.loads(line)
         return merged
 
+    def when_ready(self, act: Callable[[], None]) -> None:
+        """Do `act` once, when the program first reports: the sandbox is set up then."""
+        loop = asyncio.get_running_loop()
+
+        def ready() -> None:
+            loop.remove_reader(self._report)
+            act()
+
+        loop.add_reader(self._report, ready)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        asyncio.get_running_loop().remove_reader(self._report)
         for descriptor in (self._report, *self.passed):
             os.close(descriptor)
 
@@ -75,6 +87,7 @@ async def confine(argv: Sequence[str], descriptors: Descriptors, command: Comman
     Raises SandboxUnavailable when the program ended without having run the command.
     """
     started = time.monotonic()
+    descriptors.when_ready(lambda: metrics.SANDBOX_SECONDS.observe(time.monotonic() - started))
     process = await _start(argv, descriptors, command)
     streams = [_Stream(process.stdout, command), _Stream(process.stderr, command)]
     try:
