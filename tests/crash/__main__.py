@@ -8,10 +8,12 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from tests.crash.campaign import Choice, a_world, calm_run, changes, faults, keep, try_all
+from tests.crash.campaign import Choice, a_world, calm_run, changes, faults, keep, miss, try_all
 from tests.crash.guard import How
+from tests.crash.plants import PLANTS
 from tests.crash.run import Outcome
 from tests.crash.scenarios import SCENARIOS
+from tests.crash.world import World
 
 EVERY = 20  # runs, after which it is said how far things are
 
@@ -39,8 +41,20 @@ async def main(options: argparse.Namespace) -> int:
             print_table(scenario, outcomes)
             failed += sum(bool(one.problems) for one in [calm, *outcomes])
             runs += 1 + len(outcomes)
+        if options.only == "*" and not options.scenario:
+            failed += await plant_all(world)
     print(f"\n{runs} runs, {failed} failed, {time.monotonic() - started:.0f} s")
     return 1 if failed else 0
+
+
+async def plant_all(world: World) -> int:
+    """Plant each bug; return how many were not found."""
+    calm = await calm_run(world, "merged")
+    missed = [one for one in await asyncio.gather(*(miss(world, calm, name) for name in PLANTS)) if one]
+    for one in missed:
+        print(*one, sep="\n  ")
+    print(f"\nplanted bugs: {len(PLANTS) - len(missed)} of {len(PLANTS)} found")
+    return len(missed)
 
 
 class Teller:

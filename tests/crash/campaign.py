@@ -13,9 +13,11 @@ from pathlib import Path
 
 from tests.crash.completeness import uncrossed
 from tests.crash.guard import Crossing, Fault, How
+from tests.crash.plants import PLANTS
 from tests.crash.run import Outcome, play
 from tests.crash.world import Slot, World, surroundings
 
+PLANTED = 25.0  # seconds that a run with a planted bug gets; some never end by themselves
 ROOM = 2 * 2**30  # bytes that everything may need
 POINTS = Path(__file__).with_name("points.txt")
 
@@ -135,6 +137,19 @@ def compare(calm: Outcome, outcome: Outcome) -> None:
     """Add to the problems of a run what others see of it that they don't see of a calm run."""
     if calm.seen and outcome.seen:
         outcome.problems += calm.seen.differences(outcome.seen)
+
+
+async def miss(world: World, calm: Outcome, name: str) -> list[str]:
+    """Plant a bug; return what was said of it when it was not found, else nothing."""
+    plant = PLANTS[name]
+    if plant.fault is None:
+        outcome = await calm_run(world, "merged", name)
+    else:
+        slot = await world.slots.get()
+        outcome = await play(slot, "merged", plant.fault, name, longest=PLANTED)
+        world.slots.put_nowait(slot)
+    compare(calm, outcome)
+    return [] if any(plant.said in one for one in outcome.problems) else [f"{name} was not found", *outcome.problems]
 
 
 def _keep_logs(slot: Slot, place: Path) -> None:

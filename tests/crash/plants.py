@@ -26,6 +26,11 @@ class Plant:
     fault: Fault | None
     said: str
 
+    @property
+    def soon(self) -> bool:
+        """Tell whether it shows without waiting for a run that never ends."""
+        return self.said != "Not settled"
+
 
 def _no_fence_on_saved_state() -> None:
     @asynccontextmanager

@@ -59,13 +59,13 @@ class Stuck(Exception):
 
 
 async def play(
-    slot: Slot, scenario: str, fault: Fault | None = None, plant: str | None = None, patience: float = PATIENCE
+    slot: Slot, scenario: str, fault: Fault | None = None, plant: str | None = None, longest: float = LONGEST
 ) -> Outcome:
-    """Play a scenario through in a slot and say what came of it; stuck after `patience` quiet seconds."""
+    """Play a scenario through in a slot, for `longest` seconds, and say what came of it."""
     started = time.monotonic()
     await slot.renew(scenario)
     outcome = Outcome(fault)
-    run = _Run(slot, scenario, fault, plant, patience)
+    run = _Run(slot, scenario, fault, plant, longest)
     hub = None
     try:
         async with run.processes() as start:
@@ -88,8 +88,8 @@ async def play(
 
 
 class _Run:
-    def __init__(self, slot: Slot, scenario: str, fault: Fault | None, plant: str | None, patience: float) -> None:
-        self._patience = patience
+    def __init__(self, slot: Slot, scenario: str, fault: Fault | None, plant: str | None, longest: float) -> None:
+        self._longest = longest
         self._slot, self._scenario, self._fault = slot, SCENARIOS[scenario], fault
         self._plan = {"plant": plant, "fault": vars(fault) if fault else None}
         self._children: dict[str, Child] = {}
@@ -186,7 +186,7 @@ class _Run:
 
     async def _settled(self, status: str) -> None:
         """Wait until everything stored is handled and nothing moves any more."""
-        deadline = time.monotonic() + LONGEST
+        deadline = time.monotonic() + self._longest
         connection = await asyncpg.connect(self._slot.database)
         try:
             quiet_since = rests_since = time.monotonic()
@@ -202,12 +202,12 @@ class _Run:
                     rests_since = time.monotonic()
                 elif time.monotonic() - max(rests_since, quiet_since) > QUIET:
                     return
-                if time.monotonic() - quiet_since > self._patience or time.monotonic() > deadline:
+                if time.monotonic() - quiet_since > PATIENCE or time.monotonic() > deadline:
                     states = [dict(one) for one in await connection.fetch("SELECT status, phase, reason FROM projects")]
                     for child in self._children.values():
                         child.send(signal.SIGUSR1)  # their logs say then where they stand
                     raise Stuck(
-                        f"Not settled, and nothing crossed for {self._patience:g} s: {dict(row)},"
+                        f"Not settled, and out of patience: {dict(row)},"
                         f" {missing} deliveries missing, projects {states}."
                     )
                 await asyncio.sleep(0.03)
