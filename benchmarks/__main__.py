@@ -1,10 +1,11 @@
-"""Measure and print one line for each figure, with its bound: all, or `intake`, `memory`, `parallel`."""
+"""Measure and print one line for each figure, with its bound: `intake`, `memory`, `parallel`; `ablation` if named."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 
-from benchmarks import intake, memory, parallel
+from benchmarks import ablation, intake, memory, parallel
 
 
 async def _parallel() -> None:
@@ -25,15 +26,30 @@ async def _memory() -> None:
     print("\n".join((await memory.measure()).lines()))
 
 
+async def _ablation() -> None:
+    if not os.environ.get("AURORA_MODEL"):
+        raise SystemExit(
+            "The ablation asks a real model: set AURORA_MODEL, and OPENAI_BASE_URL for a server of your own."
+        )
+    print(f"Model: {os.environ['AURORA_MODEL']}", flush=True)
+    rows = []
+    async for row in ablation.measure():
+        rows.append(row)
+        print(row.line(), flush=True)  # each as it comes: a run takes minutes
+    print("\n".join(ablation.table(rows)))
+
+
 MEASURES: dict[str, Callable[[], Awaitable[None]]] = {"intake": _intake, "memory": _memory, "parallel": _parallel}
+IF_NAMED: dict[str, Callable[[], Awaitable[None]]] = {"ablation": _ablation}  # takes a model, and minutes
 
 
 async def main(names: list[str]) -> None:
     """Run the benchmarks one after the other: they want the machine to themselves."""
     for name in names or MEASURES:
-        if name not in MEASURES:
-            raise SystemExit(f"There is no benchmark {name}: choose from {', '.join(MEASURES)}.")
-        await MEASURES[name]()
+        known = MEASURES | IF_NAMED
+        if name not in known:
+            raise SystemExit(f"There is no benchmark {name}: choose from {', '.join(known)}.")
+        await known[name]()
 
 
 asyncio.run(main(sys.argv[1:]))
