@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from app.domain.checks import CheckResult, Conclusion
+from app.domain.outputs import apart
 from app.domain.project import Project
 from app.domain.requirements import Requirement
 from app.domain.task import Task
@@ -11,6 +12,7 @@ from app.github.render import count, duration, fold, graph, marker, usd
 
 MOST_KNOWN = 50  # findings that were there before
 MOST_NOTES = 20
+MOST_PATHS = 20  # of each output
 
 VERDICTS = {
     Conclusion.passed: "passed",
@@ -31,15 +33,18 @@ def body(
     results: Sequence[CheckResult],
     *,
     evidence: Mapping[str, Sequence[str]],
+    changed: Sequence[str] = (),
 ) -> str:
     """Return the text of the pull request.
 
-    `results` are of its head; `evidence` gives, by requirement id, what shows that it is met (tests, files).
+    `results` are of its head; `evidence` gives, by requirement id, what shows that it is met (tests, files);
+    `changed` are the paths of the whole change.
     """
     parts = [
         marker("pull-request", project.id),
         f"Closes #{project.issue_number}, as asked for by {code(project.requested_by)}.",
         f"### Requirements\n\n{_requirements(project.requirements, tasks, evidence)}",
+        f"### What was made\n\n{_outputs(changed)}" if changed else "",
         f"### Checkpoints\n\n{_checkpoints(results)}" if results else "",
         _known(results),
         _notes(project.notes),
@@ -59,6 +64,16 @@ def _requirements(found: Sequence[Requirement], tasks: Sequence[Task], evidence:
         if shown:
             lines.append(f"  - *Shown by:* {'; '.join(shown[:8])}")
     return "\n".join(lines) or "None were written down."
+
+
+def _outputs(changed: Sequence[str]) -> str:
+    """Return the outputs apart: who reviews code, documentation and deployment may be three people."""
+    lines = []
+    for output, paths in apart(changed).items():
+        more = [f"and {len(paths) - MOST_PATHS} more"] if len(paths) > MOST_PATHS else []
+        listed = ", ".join([*(code(path, 160) for path in paths[:MOST_PATHS]), *more])
+        lines.append(f"- **{output.value}** ({count(len(paths), 'file')}): {listed}")
+    return "\n".join(lines)
 
 
 def _checkpoints(results: Sequence[CheckResult]) -> str:

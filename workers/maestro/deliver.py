@@ -54,7 +54,10 @@ async def _publish(
     before = await clone.head(project.branch)
     ours = before in own_commits(project, tasks)
     await push_once(ctx.effects, clone, head, project.branch, before if ours else None)
-    title, body = wording.title(project), wording.body(project, tasks, results, evidence=await _evidence(clone, tasks))
+    changed = [change.path for change in await clone.changes(project.base_sha or "", head)]
+    evidence = await _evidence(clone, tasks)
+    title = wording.title(project)
+    body = wording.body(project, tasks, results, evidence=evidence, changed=changed)
 
     base = project.base_branch or ""
 

@@ -196,6 +196,9 @@ def test_a_pull_request_counts_as_people_do():
 
 
 def test_without_evidence_a_requirement_names_its_tasks():
+    made = pull_request.body(project(), [task()], [], evidence={}, changed=["b.py", "Dockerfile", "docs/a.md", "a.py"])
+    assert "- **Code** (2 files): `a.py`, `b.py`\n- **Documentation** (1 file): `docs/a.md`\n" in made
+    assert "- **Deployment configuration** (1 file): `Dockerfile`\n" in made
     assert "*Shown by:* task t1" in pull_request.body(project(), [task()], [], evidence={})
 
 
