@@ -212,8 +212,20 @@ class Intake:
         payload: Payload = {"event": "said", "comment": intent.comment_id}
         if found:
             payload |= {"number": intent.number, "by": intent.author, "commands": commands.dump(found)}
-        tell = self._tell_pull_request if intent.on_pull_request else self._tell_issue
-        return tell(intent.repository, intent.number, delivery, payload)
+        if intent.on_pull_request:
+            return self._tell_pull_request(intent.repository, intent.number, delivery, payload)
+        if found:
+            await self._await_run(intent, delivery)
+        return self._tell_issue(intent.repository, intent.number, delivery, payload)
+
+    async def _await_run(self, intent: events.Said, delivery: Delivery) -> None:
+        """Raise `Transient` when a command overtook the labelling that begins its run."""
+        if delivery.age >= SETTLED or self._rules.paused:
+            return
+        run = await self._runs.last_run(intent.repository.full_name, intent.number)
+        issue = None if run else await self._found(self._forges.of(intent.repository), intent.number)
+        if issue is not None and self._wanted(issue):
+            raise Transient("The run that this commands has yet to begin.", AGAIN)
 
     async def _may_ask(self, repository: Repository, login: str, *, is_bot: bool) -> bool:
         if is_bot:

@@ -363,6 +363,26 @@ async def test_a_plain_answer_that_is_told_again_is_heard_once(around: World):
     assert [one["event"] for one in await messages(around.pool)].count("said") == 1
 
 
+async def test_a_command_that_overtakes_the_labelling_waits_for_its_run(around: World):
+    """For a moment only: where nobody begins a run, nobody is commanded."""
+    door = Door(around)
+    await say(door, "two", 9, "/aurora pause")
+    assert await around.pool.fetchval("SELECT handled_at FROM deliveries") is None
+    await door.receive("one", labelled())
+    await door.intake.handle("two")
+    assert await around.pool.fetchval("SELECT held FROM projects") is True
+    assert {one["event"] for one in await messages(around.pool)} == {"labelled", "said"}
+
+
+async def test_a_command_that_no_run_follows_is_left_alone(around: World):
+    door = Door(around)
+    await say(door, "one", 9, "/aurora pause")
+    await around.pool.execute("UPDATE deliveries SET received_at = received_at - interval '1 minute'")
+    await door.intake.handle("one")
+    assert await around.pool.fetchval("SELECT handled_at FROM deliveries") is not None
+    assert await messages(around.pool) == []
+
+
 async def test_commands_that_arrive_in_another_order_leave_what_was_said_last(around: World):
     """Of each matter the latest comment counts; an earlier one's other commands are obeyed all the same."""
     door = Door(around)
