@@ -275,6 +275,7 @@ class FakeForge:
     missing: Counter[str] = field(default_factory=Counter)
     fail: dict[str, Exception] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    names: dict[int, str] = field(default_factory=dict)  # of repositories, by their numbers
 
     def _asked(self, name: str) -> None:
         self.calls[name] += 1
@@ -454,6 +455,9 @@ class FakeForges:
 
     async def find(self, full_name: str) -> Repository:
         return Repository(full_name=full_name, installation_id=5)
+
+    async def called(self, number: int, installation_id: int) -> str | None:
+        return self.forge.names.get(number)
 
 
 # --- models and agents

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, assert_never
 from uuid import UUID, uuid5
@@ -24,6 +24,7 @@ from app.storage.records import send
 from app.storage.requests import Repeated, adopt
 from app.web import events
 from workers.failures import classify
+from workers.renames import Renames
 from workers.requests import requested
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Intake:
         self,
         inbox: Inbox,
         runs: Runs,
+        renames: Renames,
         forges: Forges,
         identity: Callable[[], Awaitable[AppIdentity]],
         ring: Ring,
@@ -71,7 +73,8 @@ class Intake:
         rules: Rules,
     ) -> None:
         """Use what the composition root gives."""
-        self._inbox, self._runs, self._forges, self._identity = inbox, runs, forges, identity
+        self._inbox, self._runs, self._renames = inbox, runs, renames
+        self._forges, self._identity = forges, identity
         self._ring, self._clock, self._rules = ring, clock, rules
 
     async def handle(self, guid: str) -> None:
@@ -86,6 +89,9 @@ class Intake:
         if delivery is None:
             return
         intent = events.intent(delivery.event, delivery.payload, await self._identity(), self._rules.reading)
+        if intent is not None and not isinstance(intent, events.InstallationGone):
+            repository = await self._renames.followed(intent.repository, delivery.payload)
+            intent = replace(intent, repository=repository)
         write = await self._decide(intent, delivery)
         message = None
         async with self._inbox.take(guid) as taken:

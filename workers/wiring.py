@@ -39,6 +39,7 @@ from app.storage.pace import SharedTurns
 from app.storage.pool import Lease, Pool, connect
 from app.storage.projects import ProjectReader
 from app.storage.records import LeasedRecords, subject_of
+from app.storage.repositories import Repositories
 from app.storage.requests import Requests
 from app.web.events import Reading
 from workers.agents.crew import Agents
@@ -60,6 +61,7 @@ from workers.memory.long_term import LongTerm
 from workers.memory.meaning import Meaning
 from workers.memory.short_term import OWN_BYTES, SHARED_BYTES, ShortTerm
 from workers.memory.working import Working
+from workers.renames import Renames
 from workers.requests import Opener
 from workers.sandbox.detect import detect
 from workers.saver import open_saver
@@ -269,7 +271,8 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             settings.paused,
         )
         jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
-        intake = Intake(inbox, ProjectReader(pool), forges, forges.identity, bench.ring, utc_now, rules)
+        renames = Renames(Repositories(pool), forges)
+        intake = Intake(inbox, ProjectReader(pool), renames, forges, forges.identity, bench.ring, utc_now, rules)
         opener = Opener(Requests(pool), leases, forges, settings.trigger_label, random.random)
         await load_ahead(models)
         yield Worker(

@@ -9,6 +9,7 @@ import aiohttp
 
 from app.domain.ports import Clock
 from app.domain.project import Repository
+from app.errors import NotFound
 from app.github import reading
 from app.github.auth import AppCredentials, Credentials, InstallationCredentials, Sleep
 from app.github.client import GitHubClient
@@ -70,6 +71,15 @@ class GitHubForges:
         owner, repo = full_name.split("/", 1)
         data = await self.app.getitem("/repos/{owner}/{repo}/installation", {"owner": owner, "repo": repo})
         return Repository(full_name=full_name, installation_id=data["id"])
+
+    async def called(self, number: int, installation_id: int) -> str | None:
+        """Return the full name that a repository has now, by its number; None when the app doesn't see it."""
+        client, _ = self._installation(installation_id)
+        try:
+            data = await client.getitem("/repositories/{id}", {"id": str(number)})
+        except NotFound:
+            return None
+        return str(data["full_name"])
 
     async def all(self) -> list[Repository]:
         """Return every repository that the app is installed in."""

@@ -17,10 +17,12 @@ from app.github.identity import AppIdentity
 from app.storage.deliveries import Inbox
 from app.storage.pool import Pool
 from app.storage.projects import ProjectReader
+from app.storage.repositories import Repositories
 from app.web.events import Reading
 from tests.fakes import START, FakeForges
 from tests.integration.core.world import ISSUE, World
 from workers.intake import Intake, Rules
+from workers.renames import Renames
 
 APP = AppIdentity(7, "aurora-dev")
 ANN = {"login": "ann", "type": "User"}
@@ -52,7 +54,8 @@ class Door:
             return APP
 
         runs, forges = ProjectReader(world.pool), FakeForges(world.forge)
-        self.intake = Intake(self.inbox, runs, forges, identity, ring, world.clock, rules)
+        renames = Renames(Repositories(world.pool), forges)
+        self.intake = Intake(self.inbox, runs, renames, forges, identity, ring, world.clock, rules)
 
     async def store(self, guid: str, payload: dict[str, Any], event: str = "issues") -> str:
         await self.inbox.store(guid, event, payload["action"], json.dumps(payload).encode())
@@ -404,3 +407,41 @@ async def test_words_on_a_pull_request_are_no_message(around: World):
     payload["issue"] = {"number": 7, "labels": [], "pull_request": {}}
     await door.receive("two", payload, "issue_comment")
     assert [one["event"] for one in await messages(around.pool)] == ["labelled"]
+
+
+def of_repository(number: int, name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the payload as of a repository with this number and name."""
+    return {**payload, "repository": {"id": number, "full_name": name}}
+
+
+def said(body: str) -> dict[str, Any]:
+    """Return the payload of a comment."""
+    return labelled("created", comment={"id": 77, "body": body, "user": ANN})
+
+
+async def test_a_renamed_repository_keeps_its_runs_whichever_name_a_delivery_bears(around: World):
+    """Told under the old name, the new one and, late, the old one again: one run, under the present name."""
+    door = Door(around)
+    await door.receive("before", of_repository(9, "acme/sample", labelled("opened")))
+    around.forge.names[9] = "acme/example"
+    await door.receive("after", of_repository(9, "acme/example", labelled()))
+    await door.receive("late", of_repository(9, "acme/sample", labelled()))
+    await door.receive("comment", of_repository(9, "acme/example", said("/aurora pause")), "issue_comment")
+    rows = await around.pool.fetch("SELECT repository, held FROM projects")
+    assert [tuple(row) for row in rows] == [("acme/example", True)]
+
+
+@pytest.mark.parametrize("order", [("moved", "new"), ("new", "moved")])
+async def test_a_name_that_another_repository_takes_over_brings_no_runs_of_the_first(around: World, order):
+    """The issue number 1 of the new bearer has nothing to do with that of the old one, whichever is heard of first."""
+    door = Door(around)
+    await door.receive("one", of_repository(9, "acme/sample", labelled()))
+    around.forge.names |= {9: "acme/moved", 10: "acme/sample"}
+    told = {
+        "moved": (of_repository(9, "acme/moved", said("Hello.")), "issue_comment"),
+        "new": (of_repository(10, "acme/sample", labelled()), "issues"),
+    }
+    for which in order:
+        await door.receive(which, *told[which])
+    rows = await around.pool.fetch("SELECT repository, run FROM projects ORDER BY repository")
+    assert [tuple(row) for row in rows] == [("acme/moved", 1), ("acme/sample", 1)]

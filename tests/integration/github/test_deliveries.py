@@ -20,10 +20,12 @@ from app.github.forges import GitHubForges
 from app.storage.deliveries import Inbox
 from app.storage.pool import Pool, connect
 from app.storage.projects import ProjectReader
+from app.storage.repositories import Repositories
 from app.web.events import Reading
 from app.web.server import create_app, serve
 from workers.intake import Intake, Rules
 from workers.recovery import Recovery
+from workers.renames import Renames
 from workers.wiring import Worker, utc_now
 
 
@@ -80,7 +82,8 @@ class Scene:
 
         rules = Rules(Reading(), frozenset(), budget_usd=5.0, paused=self.paused)
         runs = ProjectReader(self.pool)
-        intake = Intake(self.inbox, runs, self.forges, self.forges.identity, ring, utc_now, rules)
+        renames = Renames(Repositories(self.pool), self.forges)
+        intake = Intake(self.inbox, runs, renames, self.forges, self.forges.identity, ring, utc_now, rules)
         guids = [row["guid"] for row in await self.pool.fetch("SELECT guid FROM deliveries ORDER BY random()")]
         await asyncio.gather(*(intake.handle(guid) for guid in guids * 2))
 

@@ -1,0 +1,38 @@
+-- Repositories: their names change, and everything that is kept under a name goes along.
+
+-- name: called
+-- What a repository was called when it was last heard of.
+SELECT full_name FROM repositories WHERE id = $1
+
+-- name: learn
+-- Keep what a repository is called; return what it was called before, NULL when it was unknown.
+INSERT INTO repositories (id, full_name) VALUES ($1, $2)
+ON CONFLICT (id) DO UPDATE SET full_name = excluded.full_name
+RETURNING (SELECT full_name FROM repositories WHERE id = $1)
+
+-- name: bearer
+-- Another repository than this one ($1) that had its name when it was last heard of.
+SELECT id FROM repositories WHERE full_name = $2 AND id <> $1
+
+-- name: rename_projects
+-- Runs go with their repository.
+UPDATE projects SET repository = $2 WHERE repository = $1
+
+-- name: rename_memories
+-- What was learned goes with its repository.
+UPDATE working_memory SET repository = $2 WHERE repository = $1
+
+-- name: rename_outcomes
+-- How its projects ended goes with the repository.
+UPDATE memory_outcomes SET repository = $2 WHERE repository = $1
+
+-- name: rename_requests
+-- What was asked for by HTTP, and has no issue yet, goes with the repository.
+UPDATE requests SET repository = $2 WHERE repository = $1
+
+-- name: rename_purses
+-- What was spent today goes with the repository.
+UPDATE purses SET key = 'repository:' || $2 || substr(key, length('repository:' || $1) + 1)
+WHERE starts_with(key, 'repository:' || $1 || ':')
+  AND NOT EXISTS (SELECT FROM purses p
+                  WHERE p.key = 'repository:' || $2 || substr(purses.key, length('repository:' || $1) + 1))
