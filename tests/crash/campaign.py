@@ -154,5 +154,5 @@ async def miss(world: World, calm: Outcome, name: str) -> list[str]:
 
 def _keep_logs(slot: Slot, place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
-    for file in (*slot.home.glob("*.log"), slot.crossings):
+    for file in (*slot.home.glob("*.log"), slot.crossings, slot.hub_database):
         shutil.copy(file, place)

@@ -32,6 +32,11 @@ SELECT (SELECT count(*) FROM projects WHERE status = $1) AS ended,
        (SELECT count(*) FROM leases WHERE expires_at > now()) AS leases
 """
 
+# A delivery that was asked for is asked for again in a minute; here that passes sooner.
+SOONER = (
+    "UPDATE missed_deliveries SET due_at = now() + interval '2 seconds' WHERE due_at > now() + interval '2 seconds'"
+)
+
 
 @dataclass
 class Outcome:
@@ -192,6 +197,7 @@ class _Run:
             quiet_since = rests_since = time.monotonic()
             size = -1
             while True:
+                await connection.execute(SOONER)
                 row = await connection.fetchrow(SETTLED, status)
                 missing = await self._missing(connection)
                 done = dict(row) == {"ended": 1, "deliveries": 0, "messages": 0, "leases": 0} and not missing

@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -239,6 +240,9 @@ async def _make_hub(world: World, name: str, repository: Path) -> None:
             await asyncio.sleep(0.02)
     if await hub.end(signal.SIGTERM, SECONDS) != 0:
         raise RuntimeError(f"the hub did not start: {(world.home / 'hubs.log').read_text()[-2000:]}")
+
+    with sqlite3.connect(data / "hub.sqlite3") as store:  # what it told before there was a server is another story
+        store.execute("DELETE FROM deliveries")
 
 
 @asynccontextmanager
