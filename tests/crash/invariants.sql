@@ -78,7 +78,9 @@ WHERE p.status IN ('parsing', 'planning', 'building', 'verifying')
   AND NOT EXISTS (SELECT FROM agent_messages m WHERE m.correlation_id = p.id AND m.handled_at IS NULL)
 
 -- name: an end is dated (always)
-SELECT id, status FROM projects WHERE (status IN ('merged', 'escalated', 'cancelled')) <> (finished_at IS NOT NULL)
+-- What is open has come to an end as far as it is ours.
+SELECT id, status FROM projects
+WHERE (status IN ('merged', 'escalated', 'cancelled', 'open')) <> (finished_at IS NOT NULL)
 
 -- name: an outcome is dated (always)
 SELECT project_id, key FROM effects WHERE (outcome IS NULL) <> (done_at IS NULL)

@@ -110,6 +110,8 @@ class Context:
     async def move(self, project: Project, phase: Phase, *facts: Fact, **changes: object) -> Project:
         """Write the project with its next phase, and `facts`, in one transaction; return it as it is now."""
         moved = project.model_copy(update={"phase": phase, **changes})
+        if not (moved.status.ended or moved.status is ProjectStatus.open):
+            moved = moved.model_copy(update={"finished_at": None})  # what was open may go on
         await self.records.write(moved, *facts)
         log.info("project moved", extra={"phase": moved.phase, "status": moved.status})
         return moved

@@ -155,6 +155,19 @@ async def test_the_day_s_cap_ends_with_the_day(world: World):
     assert (await world.until_settled()).status is ProjectStatus.open
 
 
+async def test_what_was_open_and_goes_on_has_no_end_meanwhile(world: World):
+    """Its end is dated anew when it is open again."""
+    await world.start()
+    opened = await world.until_settled()
+    assert (opened.status, opened.finished_at is None) == (ProjectStatus.open, False)
+    await command(world, "/aurora pause")
+    paused = await world.project()
+    assert (paused.status, paused.finished_at) == (ProjectStatus.paused, None)
+    await command(world, "/aurora resume")
+    again = await world.until_settled()
+    assert (again.status, again.finished_at is None) == (ProjectStatus.open, False)
+
+
 async def test_a_pause_by_a_person_outlasts_the_day(world: World):
     refusal = Refusal(cap=Cap.day, step="plan", limit=1, spent=1, reserved=0, needed=0.5)  # type: ignore[arg-type]
     world.thinker.answers[Step.plan] = [BudgetExceeded(refusal)]
