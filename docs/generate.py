@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from app import metrics
 from app.domain.ports import ModelCall
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef, Repository
 from app.domain.repository_settings import RepositorySettings
@@ -290,6 +291,17 @@ def hub_fault_options() -> str:
     return table(("Option", "Meaning"), [(f"`{name}`", text) for name, text in COMMON.items()])
 
 
+def metrics_table() -> str:
+    """Return every metric of ours."""
+    rows = []
+    for found in metrics.REGISTRY.collect():
+        if found.name.startswith("aurora_"):
+            labels = getattr(metrics.REGISTRY._names_to_collectors[found.name], "_labelnames", ())  # noqa: SLF001
+            name = f"{found.name}_total" if found.type == "counter" else found.name
+            rows.append((f"`{name}`", found.type, " ".join(f"`{label}`" for label in labels), found.documentation))
+    return table(("Metric", "Type", "Labels", "Meaning"), sorted(rows))
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -309,6 +321,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "exit-statuses": exit_statuses,
     "commands": commands,
     "hub-faults": hub_faults,
+    "metrics": metrics_table,
     "hub-fault-options": hub_fault_options,
 }
 

@@ -221,7 +221,7 @@ class Jobs:
             task_id=subject,
             agent=agent,
             error_type=failure.error_type,
-            message=failure.message,
+            message=redact(failure.message),
             stack_trace=redact("".join(traceback.format_exception(error))),
             timestamp=self.clock(),
             retry_count=tries,

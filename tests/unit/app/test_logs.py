@@ -73,3 +73,21 @@ def test_credentials_are_hidden_wherever_they_are(lines: io.StringIO, secret: st
 )
 def test_what_is_redacted_and_what_is_not(text: str, shown: str):
     assert logs.redact(text) == shown
+
+
+def test_known_secrets_are_hidden_wherever_they_stand_and_ordinary_words_stay(lines: io.StringIO, monkeypatch):
+    monkeypatch.setattr(logs, "_known", set())
+    logs.hide("the operator's long token", "test", None, "")
+    logging.getLogger("x").warning("got the operator's long token in a test")
+    assert last(lines)["event"] == "got [secret] in a test"
+
+
+def test_what_others_tell_of_each_step_is_left_out_unless_asked_for(lines: io.StringIO):
+    for name in ("httpx", "httpx2", "arq.worker", "aiohttp.access"):
+        logging.getLogger(name).info("one more request")
+    logging.getLogger("asyncpg.pool").warning("one more try")
+    assert lines.getvalue() == ""
+    logs.configure("DEBUG", lines)
+    logging.getLogger("arq.worker").info("one more job")
+    assert last(lines)["event"] == "one more job"
+    logs.configure("INFO", lines)

@@ -103,3 +103,14 @@ def test_a_private_key_that_is_none_is_refused(tmp_path: Path):
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AURORA_GITHUB_WEBHOOK_SECRET", "hunter2")
     assert "hunter2" not in repr(read_settings())
+
+
+def test_every_secret_is_known_to_what_hides_them():
+    settings = read_settings(
+        database_url="postgresql://aurora:pass-of-db@db/aurora", redis_url="redis://:pass-of-redis@queue/0",
+        memory_redis_url="redis://memory/0", api_token=" a-long-token ", github_webhook_secret="of-webhooks",
+        github_private_key="-----BEGIN",
+    )  # fmt: skip
+    found = settings.secrets({"OPENAI_API_KEY": "sk-of-models", "PATH": "/bin"})
+    assert {"pass-of-db", "pass-of-redis", "a-long-token", "of-webhooks", "-----BEGIN", "sk-of-models"} <= found
+    assert "/bin" not in found
