@@ -14,7 +14,9 @@ from app.github import recovery as github
 from app.storage.lookout import Lookout
 from app.storage.pool import STORE_FAILURES
 from app.storage.projects import Live, ProjectReader
+from app.storage.repositories import Repositories
 from app.web.events import covers
+from workers.renames import Renames
 from workers.tempo import Tempo
 from workers.wiring import Worker, utc_now
 
@@ -52,6 +54,7 @@ class Recovery:
         """Look no oftener than `every`, but once after this worker has `started`."""
         self._worker, self._every, self._started = worker, every, started
         self._lookout, self._runs = Lookout(worker.pool), ProjectReader(worker.pool)
+        self._renames = Renames(Repositories(worker.pool), worker.forges)
 
     async def look(self) -> None:
         """Do what is due."""
@@ -101,7 +104,8 @@ class Recovery:
         Raises `Transient` in the end where GitHub failed at one: that doesn't keep the others from being compared.
         """
         failed: Transient | None = None
-        for repository in await self._worker.forges.all():
+        for number, listed in (await self._worker.forges.all()).items():
+            repository = await self._renames.followed(listed, {"repository": {"id": number}})
             if not covers(self._worker.settings.repositories, repository.full_name):
                 continue
             try:

@@ -81,15 +81,15 @@ class GitHubForges:
             return None
         return str(data["full_name"])
 
-    async def all(self) -> list[Repository]:
-        """Return every repository that the app is installed in."""
-        found = []
+    async def all(self) -> dict[int, Repository]:
+        """Return every repository that the app is installed in, by its number."""
+        found = {}
         for installation in await self.app.list("/app/installations?per_page=100", {}):
             if installation.get("suspended_at"):
                 continue
             client, _ = self._installation(installation["id"])
             for data in await client.list("/installation/repositories?per_page=100", {}, "repositories"):
-                found.append(Repository(full_name=data["full_name"], installation_id=installation["id"]))
+                found[data["id"]] = Repository(full_name=data["full_name"], installation_id=installation["id"])
         return found
 
     def _installation(self, number: int) -> tuple[GitHubClient, InstallationCredentials]:

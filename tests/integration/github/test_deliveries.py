@@ -200,8 +200,8 @@ async def test_a_repository_that_github_fails_at_keeps_no_other_from_being_compa
     number = await scene.open_issue("aurora")
     broken = scene.repository.model_copy(update={"full_name": "octo/broken"})
 
-    async def both() -> list[Repository]:
-        return [broken, scene.repository]
+    async def both() -> dict[int, Repository]:
+        return {1: broken, 2: scene.repository}
 
     monkeypatch.setattr(scene.forges, "all", both)
     await scene.misbehave({"error-503": {"match": "*/octo/broken/*"}})

@@ -239,6 +239,6 @@ async def test_a_long_comment_is_cut_to_what_github_takes(github: Any, forge: Gi
 
 async def test_every_installation_lists_its_repositories(github: Any, forges: GitHubForges):
     github.on("GET", "/app/installations", [{"id": 5}, {"id": 6, "suspended_at": "2026-01-01T00:00:00Z"}])
-    found = {"total_count": 1, "repositories": [{"full_name": "o/r"}]}
+    found = {"total_count": 1, "repositories": [{"id": 8, "full_name": "o/r"}]}
     github.on("GET", "/installation/repositories", found)
-    assert await forges.all() == [Repository(full_name="o/r", installation_id=5)]
+    assert await forges.all() == {8: Repository(full_name="o/r", installation_id=5)}
