@@ -112,6 +112,11 @@ class Refusal(BaseModel):
         return self.spent + self.needed <= self.limit
 
     @property
+    def ends_with_the_day(self) -> bool:
+        """Whether the call fits under the cap when the day is over; else every day would end in the same refusal."""
+        return self.cap.renewed and self.needed <= self.limit
+
+    @property
     def least(self) -> Decimal:
         """The lowest cap under which the call would be made."""
         return self.spent + self.reserved + self.needed

@@ -93,7 +93,7 @@ class Pause(BaseModel):
     @property
     def ends_with_the_day(self) -> bool:
         """Whether it goes on by itself."""
-        return self.refusal is not None and self.refusal.cap.renewed
+        return self.refusal is not None and self.refusal.ends_with_the_day
 
 
 class Project(BaseModel):

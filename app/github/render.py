@@ -132,7 +132,7 @@ def _wakes(pause: Pause | None) -> str:
     refusal, resume = pause.refusal if pause else None, code(COMMANDS[Name.resume].usage)
     if refusal is None:
         return f"It goes on with {resume}."
-    if refusal.cap.renewed:
+    if refusal.ends_with_the_day:
         return TOMORROW
     if refusal.cap is Cap.project:
         return f"It goes on with {code(COMMANDS[Name.budget].usage)}; the comment below says how much it takes."
@@ -142,7 +142,7 @@ def _wakes(pause: Pause | None) -> str:
 def _onward(refusal: Refusal, most_usd: float) -> str:
     """Say what lets the work go on."""
     resume, setting = COMMANDS[Name.resume], code(SETTING[refusal.cap])
-    if refusal.cap.renewed:
+    if refusal.ends_with_the_day:
         text = f"{TOMORROW} The operator decides this cap ({setting}). Once it is raised, this goes on at once:"
         return f"{text}\n\n{_offered([resume])}"
     if refusal.cap is not Cap.project:

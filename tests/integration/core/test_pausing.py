@@ -155,6 +155,19 @@ async def test_the_day_s_cap_ends_with_the_day(world: World):
     assert (await world.until_settled()).status is ProjectStatus.open
 
 
+async def test_a_day_s_cap_that_is_too_low_for_the_call_is_not_waited_out(world: World):
+    """Every day would end in the same refusal, and one more comment."""
+    refusal = Refusal(cap=Cap.day, step="plan", limit=1, spent=0, reserved=0, needed=2)  # type: ignore[arg-type]
+    world.thinker.answers[Step.plan] = [BudgetExceeded(refusal), world.thinker.answers[Step.plan]]
+    project = await world.start()
+    assert project.status is ProjectStatus.paused
+    assert not await world.pool.fetchval("SELECT count(*) FROM agent_messages WHERE handled_at IS NULL")
+    (said,) = world.comments("paused")
+    assert "when the day is over" not in said
+    assert "The operator decides this cap (`AURORA_BUDGET_DAY`). Once it is raised, go on with" in said
+    assert "when the day is over" not in world.comments("progress")[0]
+
+
 async def test_what_was_open_and_goes_on_has_no_end_meanwhile(world: World):
     """Its end is dated anew when it is open again."""
     await world.start()
