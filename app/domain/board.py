@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.domain.artifacts import ArtifactKind
 from app.domain.checks import Checkpoint, Conclusion, Finding
 from app.domain.messages import MessageType
 from app.domain.project import Phase, ProjectStatus, PullRequestRef
@@ -196,6 +197,25 @@ class UseView(View):
     source: dict[str, Any] | None
 
 
+class ArtifactView(View):
+    """A log file, to be read at `/projects/{id}/artifacts/{artifact}`."""
+
+    id: UUID
+    kind: ArtifactKind
+    title: str
+    task_id: UUID | None
+    size: int
+    """In bytes."""
+    created_at: datetime
+    expires_at: datetime
+
+
+class ArtifactList(View):
+    """The log files of a project, the newest first."""
+
+    artifacts: tuple[ArtifactView, ...]
+
+
 class Totals(View):
     """How many there are, however many are shown."""
 
@@ -240,6 +260,7 @@ class ProjectView(ProjectLine):
     effects: tuple[EffectView, ...]
     memories: tuple[MemoryView, ...]
     uses: tuple[UseView, ...]
+    artifacts: tuple[ArtifactView, ...]
     totals: Totals
     sums: Sums
     last_event: int

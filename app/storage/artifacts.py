@@ -1,35 +1,13 @@
 """Rows of files: who has which, and where that can be asked for."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from app.domain.artifacts import Artifact, ArtifactKind
+from app.domain.board import ArtifactList, ArtifactView
 from app.storage.pool import Connection, Pool, sql
 
 SHOWN = 500
-
-
-class ArtifactLine(BaseModel):
-    """What people see of a file before they open it."""
-
-    id: UUID
-    kind: ArtifactKind
-    title: str
-    task_id: UUID | None
-    size: int
-    created_at: datetime
-    expires_at: datetime
-
-
-class ArtifactList(BaseModel):
-    """The files of a project, the newest first."""
-
-    artifacts: tuple[ArtifactLine, ...]
-
-
 ALIVE = 180.0  # seconds since a worker was last heard of
 
 
@@ -50,8 +28,8 @@ class Artifacts:
 
     async def of_project(self, project: UUID) -> ArtifactList:
         """Return what is known of a project's files, the newest first."""
-        found = await self._pool.fetch(sql("artifacts.of_project"), project, SHOWN)
-        return ArtifactList(artifacts=tuple(ArtifactLine.model_validate(dict(row)) for row in found))
+        found = await self._pool.fetch(sql("dashboard.artifacts"), project, SHOWN)
+        return ArtifactList(artifacts=tuple(ArtifactView.model_validate(dict(row)) for row in found))
 
     async def get(self, project: UUID, artifact: UUID) -> Artifact | None:
         """Return one file's row."""

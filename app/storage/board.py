@@ -16,7 +16,7 @@ from app.storage.pool import Connection, Pool, sql
 
 SHOWN = 500  # of each long list
 EVENTS = 500  # at a time
-LISTS = ("checks", "calls", "messages", "errors", "effects", "memories", "uses")
+LISTS = ("checks", "calls", "messages", "errors", "effects", "memories", "uses", "artifacts")
 UNOPENED: Mapping[str, Any] = {  # what a project has that is no issue yet
     "pull_request": None, "budget_usd": 0.0, "spent_usd": 0.0, "reserved_usd": 0.0, "finished_at": None, "phase": None,
     "branch": None, "base_branch": None, "base_sha": None, "head_sha": None, "requirements": (), "review": None,

@@ -10,7 +10,8 @@ import aiohttp
 from aiohttp import web
 
 from app.domain.artifacts import Artifact
-from app.storage.artifacts import ArtifactList, Artifacts
+from app.domain.board import ArtifactList
+from app.storage.artifacts import Artifacts
 from app.web.middleware import problem
 from app.web.projects import answered, identity_in
 

@@ -7,9 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from app.domain.board import Accepted, Problem, ProjectPage, ProjectRequest, ProjectView
+from app.domain.board import Accepted, ArtifactList, Problem, ProjectPage, ProjectRequest, ProjectView
 from app.domain.project import ProjectStatus
-from app.storage.artifacts import ArtifactList
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/{model}"

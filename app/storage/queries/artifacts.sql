@@ -8,11 +8,6 @@ ON CONFLICT (id) DO UPDATE
 SET store = excluded.store, location = excluded.location, size = excluded.size, digest = excluded.digest,
     title = excluded.title, created_at = excluded.created_at, expires_at = excluded.expires_at
 
--- name: of_project
--- The files of a project, the newest first.
-SELECT id, kind, title, task_id, size, created_at, expires_at FROM artifacts WHERE project_id = $1
-ORDER BY created_at DESC, id LIMIT $2
-
 -- name: get
 -- One file of a project.
 SELECT id, kind, title, task_id, store, location, size, digest, created_at, expires_at

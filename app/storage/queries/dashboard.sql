@@ -97,6 +97,11 @@ SELECT memory_id, task_id, round, agent, cited, used_at, kind, content, source
 FROM memory_uses LEFT JOIN working_memory ON id = memory_id
 WHERE memory_uses.project_id = $1 ORDER BY used_at DESC, memory_id LIMIT $2
 
+-- name: artifacts
+-- The log files, the newest first.
+SELECT id, kind, title, task_id, size, created_at, expires_at FROM artifacts WHERE project_id = $1
+ORDER BY created_at DESC, id LIMIT $2
+
 -- name: totals
 -- How many there are of what is shown in part.
 SELECT (SELECT count(*) FROM test_results WHERE project_id = $1) AS checks,

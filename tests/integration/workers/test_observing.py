@@ -212,6 +212,10 @@ async def test_log_files_are_read_by_link_from_the_worker_that_has_them(yard):
     assert "write_file" in text
     assert "Wrote linked." in text
 
+    status, page = await get(f"{yard.stack.web_url}/projects/{project['id']}", Accept="text/html", **token)
+    assert status == 200
+    assert f'href="/projects/{project["id"]}/artifacts/{log["id"]}"' in page
+
     (host,) = {row["url"] for row in await yard.rows("SELECT url FROM artifact_hosts ORDER BY seen_at DESC LIMIT 1")}
     assert (await get(f"{host}/artifacts/{log['id']}"))[0] == 401
     assert (await get(f"{host}/artifacts/{log['id']}", **token))[0] == 401  # the operator's token isn't a worker's

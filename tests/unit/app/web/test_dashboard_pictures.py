@@ -64,7 +64,7 @@ def project(**changes: object) -> ProjectView:
         "created_at": START, "finished_at": None, "phase": "dispatch", "branch": "b", "base_branch": None,
         "base_sha": None, "head_sha": None, "requirements": (), "review": None, "notes": (), "rounds": 0, "tasks": (),
         "attempts": (), "checks": (), "calls": (), "messages": (), "errors": (), "effects": (), "memories": (),
-        "uses": (),
+        "uses": (), "artifacts": (),
         "totals": dict.fromkeys(("checks", "calls", "messages", "errors", "effects", "memories", "uses"), 0),
         "sums": {"calls": 0, "tokens": 0, "usd": 0, "model_seconds": 0, "critical_path_seconds": 0}, "last_event": 0,
     }  # fmt: skip

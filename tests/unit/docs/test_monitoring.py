@@ -1,0 +1,94 @@
+"""What Prometheus, its alerts and Grafana's dashboard are told is there: metrics, labels, files, names, periods."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import Counter, Histogram
+
+from app import metrics
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+NAME = re.compile(r"\baurora_[a-z_]+")
+GROUPED = re.compile(r"by \(([a-z_, ]+)\)")
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Yield every query of the dashboard and the alerts with its name."""
+    for panel in json.loads((ROOT / "docker/grafana/dashboards/aurora.json").read_text())["panels"]:
+        for target in panel.get("targets", ()):
+            yield panel["title"], target["expr"]
+    for rule in yaml.safe_load((ROOT / "docker/prometheus/alerts.yml").read_text())["groups"][0]["rules"]:
+        yield rule["alert"], rule["expr"]
+
+
+def declared() -> dict[str, tuple[str, ...]]:
+    """Return the labels of every series that is exposed."""
+    found: dict[str, tuple[str, ...]] = {}
+    for metric in vars(metrics).values():
+        if not hasattr(metric, "_labelnames"):
+            continue
+        name, labels = metric._name, tuple(metric._labelnames)
+        if isinstance(metric, Counter):
+            found[f"{name}_total"] = labels
+        elif isinstance(metric, Histogram):
+            found |= {f"{name}_sum": labels, f"{name}_count": labels, f"{name}_bucket": (*labels, "le")}
+        else:
+            found[name] = labels
+    return found
+
+
+@pytest.mark.parametrize(("name", "expression"), list(expressions()))
+def test_a_query_is_of_metrics_and_labels_that_there_are(name, expression):
+    known = declared()
+    used = set(NAME.findall(expression))
+    assert used <= known.keys(), name
+    labels = {label for metric in used for label in known[metric]} | {"job", "instance"}
+    for group in GROUPED.findall(expression):
+        assert {label.strip() for label in group.split(",")} <= labels, name
+
+
+def test_every_metric_is_shown_or_watched_or_said_why_not():
+    unseen = {
+        "aurora_deliveries_parked_total",  # the gauge of those that stand is
+        "aurora_delivery_oldest_seconds",  # as the queue `deliveries`
+        "aurora_doorbell_failures_total",
+        "aurora_deliveries_requested_again_total",
+        "aurora_github_blocked_until_seconds",
+        "aurora_github_limited_total",
+        "aurora_github_wait_seconds_total",
+        "aurora_retention_removed_total",
+    }
+    used = {name for _, expression in expressions() for name in NAME.findall(expression)}
+    series = {re.sub(r"_(bucket|sum|count)$", "", name) for name in declared()}
+    assert series - {re.sub(r"_(bucket|sum|count)$", "", name) for name in used} == unseen
+
+
+def test_docker_compose_brings_what_the_files_name():
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    prometheus, grafana, worker = (compose["services"][name] for name in ("prometheus", "grafana", "worker"))
+    assert "--storage.tsdb.retention.time=${AURORA_KEEP_METRICS:-15d}" in prometheus["command"]
+    for service in (prometheus, grafana):
+        for volume in service["volumes"]:
+            source = volume.split(":")[0]
+            assert (ROOT / source).is_dir() if source.startswith(".") else source in compose["volumes"], volume
+    settings = yaml.safe_load((ROOT / "docker/prometheus/prometheus.yml").read_text())
+    jobs = {job["job_name"]: job for job in settings["scrape_configs"]}
+    found = jobs["worker"]["dns_sd_configs"][0]
+    assert (found["names"], found["port"]) == (["worker"], worker["environment"]["AURORA_WORKER_PORT"])
+    assert jobs["server"]["static_configs"][0]["targets"] == ["server:8000"]
+    assert all((ROOT / "docker/prometheus" / file).is_file() for file in settings["rule_files"])
+    source = yaml.safe_load((ROOT / "docker/grafana/provisioning/datasources/prometheus.yml").read_text())
+    board = json.loads((ROOT / "docker/grafana/dashboards/aurora.json").read_text())
+    used = {panel["datasource"]["uid"] for panel in board["panels"] if "datasource" in panel}
+    assert used == {source["datasources"][0]["uid"]}
+
+
+def test_the_periods_are_those_of_the_specification():
+    periods = Settings(_env_file=None).periods()
+    assert (periods.test_results.days, periods.build_logs.days, periods.agent_logs.days) == (90, 30, 30)
+    assert periods.task_history.days == 365
