@@ -166,7 +166,7 @@ class Side:
     async def _row(self, issue: Issue, task: Task, calls: Sequence[ModelCall], side: str, why: str) -> Row:
         pool = self.bench.pool
         solved = task.status is TaskStatus.completed and await self._defines(issue, task)
-        failure = (task.result.failure or "") if task.result else ""
+        failure = (task.result.failure if task.result else "") or f"{issue.name} is not in {issue.file}"
         used = await pool.fetchrow(USED, task.project_id) or {"told": 0, "cited": 0}
         told = [row["content"] for row in await pool.fetch(TOLD, task.project_id)]
         learned = task.result.lessons if task.result and side == EARLIER else ()
