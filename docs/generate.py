@@ -296,7 +296,7 @@ def metrics_table() -> str:
     rows = []
     for found in metrics.REGISTRY.collect():
         if found.name.startswith("aurora_"):
-            labels = getattr(metrics.REGISTRY._names_to_collectors[found.name], "_labelnames", ())  # noqa: SLF001
+            labels = getattr(metrics.REGISTRY._names_to_collectors[found.name], "_labelnames", ())
             name = f"{found.name}_total" if found.type == "counter" else found.name
             rows.append((f"`{name}`", found.type, " ".join(f"`{label}`" for label in labels), found.documentation))
     return table(("Metric", "Type", "Labels", "Meaning"), sorted(rows))

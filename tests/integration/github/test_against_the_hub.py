@@ -78,7 +78,9 @@ async def test_an_issue_is_opened_labelled_commented_and_closed(
 async def test_all_annotations_of_a_check_arrive(forge: GitHubForge, hub: Any, session: aiohttp.ClientSession):
     sha = await push(forge, hub.origin)
     findings = tuple(Finding(path="a.py", line=1, code="E1", message=f"wrong {n}") for n in range(120))
-    check = CheckRun("aurora / types", sha, "x1", "failure", "120 errors", "Many.", NOW, NOW, "log", annotations=findings)
+    check = CheckRun(
+        "aurora / types", sha, "x1", "failure", "120 errors", "Many.", NOW, NOW, "log", annotations=findings
+    )
     number = await forge.create_check(check)
     assert await forge.find_check(sha, "aurora / types", "x1") == number
     assert await forge.find_check(sha, "aurora / types", "x2") is None
