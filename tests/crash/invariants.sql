@@ -89,7 +89,10 @@ SELECT project_id, key FROM effects WHERE (outcome IS NULL) <> (done_at IS NULL)
 SELECT guid, event, action, tries FROM deliveries WHERE handled_at IS NULL
 
 -- name: every message is handled (at rest)
-SELECT id, message_type, subject, tries, rings FROM agent_messages WHERE handled_at IS NULL
+-- Those of a paused run wait until it goes on.
+SELECT m.id, m.message_type, m.subject, m.tries, m.rings FROM agent_messages m
+WHERE m.handled_at IS NULL
+  AND NOT EXISTS (SELECT FROM projects p WHERE p.id = m.correlation_id AND p.status = 'paused')
 
 -- name: every intent has its outcome (at rest)
 -- A push is compare-and-swap: one that is found done after a crash is noted under what was found.

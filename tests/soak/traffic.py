@@ -16,6 +16,7 @@ from tests.e2e.team import Asked, approves, learns, planned, requirements, write
 from workers.local.person import HubPerson
 
 KIND = re.compile(r"Make number (\d+) \((\w+)\)")
+MEMORY = re.compile(r"^\[M\d+\].*$", re.MULTILINE)  # of other issues, which have such titles too
 # By the word in the title: how many such issues there are in ten, and the statuses that they may end in undisturbed.
 KINDS: Mapping[str, tuple[int, frozenset[str]]] = {
     "plain": (3, frozenset({"merged"})),
@@ -135,7 +136,7 @@ def _generate(asked: Asked) -> Any:
 
 
 def _wanted(asked: Asked) -> tuple[str, str]:
-    found = KIND.search(asked.text)
+    found = KIND.search(MEMORY.sub("", asked.text))
     assert found is not None, "the title is in every prompt"
     return found[1], found[2]
 
