@@ -56,7 +56,7 @@ async def expose(settings: Settings, archive: Archive) -> AsyncIterator[str]:
 
     Raises `ConfigurationError` when the port is taken.
     """
-    token = worker_token(settings.api_token.get_secret_value()) if settings.api_token else None
+    token = worker_token(settings.api_token.get_secret_value() if settings.api_token else None)
     runner = web.AppRunner(application(archive, token), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

@@ -26,8 +26,13 @@ HEADERS = {
 }
 
 
-def worker_token(api_token: str) -> str:
-    """Return what the web server shows to workers: made from the operator's token, which it doesn't give away."""
+def worker_token(api_token: str | None) -> str | None:
+    """Return what the web server shows to workers: made from the operator's token, which it doesn't give away.
+
+    A blank token is none: what is made of it, anybody could make.
+    """
+    if api_token is None or not api_token.strip():
+        return None
     return hmac.new(api_token.strip().encode(), b"aurora worker", hashlib.sha256).hexdigest()
 
 
@@ -37,7 +42,7 @@ class LogFiles:
     def __init__(self, artifacts: Artifacts, api_token: str | None) -> None:
         """Find files by `artifacts`."""
         self._artifacts = artifacts
-        self._token = worker_token(api_token) if api_token else ""
+        self._token = worker_token(api_token) or ""
 
     async def session(self, app: web.Application) -> AsyncIterator[None]:
         """Hold the connections to workers while the server runs."""

@@ -32,6 +32,7 @@ HEADERS = {
     "Vary": "Accept, Cookie",
 }
 A_PAGE = 30
+SHORT = 16 * 1024  # bytes of a form of a few short fields
 S = ProjectStatus
 GROUPS: Mapping[str, tuple[ProjectStatus, ...]] = {  # what people look for
     "At work": (S.parsing, S.planning, S.building, S.verifying),
@@ -83,8 +84,9 @@ class Dashboard:
 
     async def ask(self, request: web.Request) -> web.StreamResponse:
         """Take a project that was asked for in the form, and go to it."""
-        fields = await request.post()
         try:
+            self._gate.admit(request)  # before anything is read: a stranger could send much
+            fields = await request.post()
             visitor = self._gate.admit_write(request, str(fields.get("form_token", "")))
         except Refused as refusal:
             return self._refused(request, refusal)
@@ -147,7 +149,7 @@ class Dashboard:
         return self._page("signin.html", 200, visitor=None, said="", next=_local(request.query.get("next", "/")))
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
-        fields = await request.post()
+        fields = await _short(request)
         after = _local(str(fields.get("next", "/")))
         try:
             cookie = self._gate.sign_in(request, str(fields.get("token", "")))
@@ -158,7 +160,7 @@ class Dashboard:
         return answer
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
-        fields = await request.post()
+        fields = await _short(request)
         try:
             self._gate.admit_write(request, str(fields.get("form_token", "")))
         except Refused as refusal:
@@ -189,6 +191,11 @@ class Dashboard:
         token = self._gate.form_token(visitor) if visitor else ""
         text = self._templates.get_template(template).render(form_token=token, **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
+
+
+async def _short(request: web.Request) -> Mapping[str, Any]:
+    """Return the fields of a form that anybody may send; raises `HTTPRequestEntityTooLarge`."""
+    return await request.clone(client_max_size=SHORT).post()
 
 
 def wants_page(request: web.Request) -> bool:

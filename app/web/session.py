@@ -145,8 +145,10 @@ class Gate:
     def _is_from_here(self, request: web.Request) -> bool:
         """Tell whether a browser says that a page of this site sent it; old browsers say nothing."""
         origin = request.headers.get("Origin")
-        here = {request.host, self._public.netloc}
-        return origin is None or urlsplit(origin).netloc in here
+        if origin is None:
+            return True
+        here, asks = {request.host, self._public.netloc}, urlsplit(origin).netloc
+        return bool(asks) and asks in here  # pages without an address (`null`) are nobody's
 
     def _is_secure(self, request: web.Request) -> bool:
         behind = request.headers.get("X-Forwarded-Proto", "").lower() == "https"

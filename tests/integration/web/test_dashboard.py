@@ -1,5 +1,6 @@
 """People at a browser without scripts: who gets in, what may be sent, and that nothing hostile reaches the page."""
 
+import asyncio
 import html
 import re
 from collections.abc import Awaitable, Callable
@@ -66,6 +67,29 @@ async def test_somebody_signs_in_once_and_is_led_where_they_wanted(site: "Site",
 @pytest.mark.parametrize("elsewhere", ["//evil.example", "https://evil.example", "/\\evil.example", "/\r\nX: y"])
 async def test_signing_in_leads_nowhere_else(site: "Site", elsewhere: str):
     assert (await sign_in(site, elsewhere)).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("origin", ["null", "https://evil.example", "file://"])
+async def test_signing_in_from_a_page_without_an_address_or_of_another_site_is_refused(site: "Site", origin: str):
+    assert (await send(site, "/session", {"token": TOKEN}, Origin=origin)).status == 403
+
+
+@pytest.mark.parametrize("path", ["/session", "/session/end"])
+async def test_strangers_can_not_fill_the_memory_with_forms(site: "Site", path: str):
+    assert (await send(site, path, {"text": "x" * 1_000_000})).status == 413
+
+
+async def test_what_strangers_ask_for_is_not_read(site: "Site"):
+    host, _, port = site.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    form = "application/x-www-form-urlencoded"
+    writer.write(
+        f"POST /projects HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: {form}\r\n"
+        "Content-Length: 20000000\r\n\r\n".encode()
+    )
+    answer = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    assert b" 303 " in answer
 
 
 async def test_behind_tls_the_cookie_is_for_tls_only(site: "Site"):
