@@ -49,9 +49,12 @@ class Fate(StrEnum):
     changed = "changed"  # merged after a reviewer had it changed
     escalated = "escalated"
     reverted = "reverted"  # merged, and taken back by people
+    cancelled = "cancelled"  # by people, before it was done
 
 
-WORTH: Mapping[Fate, float] = {Fate.merged: 1.0, Fate.changed: 0.25, Fate.escalated: -0.5, Fate.reverted: -1.0}
+WORTH: Mapping[Fate, float] = {
+    Fate.merged: 1.0, Fate.changed: 0.25, Fate.escalated: -0.5, Fate.reverted: -1.0, Fate.cancelled: 0.0,
+}  # fmt: skip
 UNCITED = 0.25  # share of that for a memory that was told, but that no agent named as of help
 
 

@@ -109,6 +109,10 @@ class WorkingMemory:
         """Return those of the memories that are known here."""
         return [remembered(row) for row in await self._pool.fetch(sql("memory.by_id"), ids, embedder)]
 
+    async def elsewhere(self, ids: Sequence[UUID], repository: str) -> set[UUID]:
+        """Return those of the memories that are known here as another repository's."""
+        return {row["id"] for row in await self._pool.fetch(sql("memory.elsewhere"), ids, repository)}
+
     async def unread(self, repository: str) -> list[Remembered]:
         """Return new memories whose meaning nobody has looked at."""
         return [remembered(row) for row in await self._pool.fetch(sql("memory.unread"), repository, MOST_AT_ONCE)]

@@ -65,9 +65,10 @@ async def cancel(_: State, runtime: Runtime[Context]) -> Command[Literal["settle
     stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
     ended = await ctx.move(
         project, Phase.done, *stopped, Revoked(tuple(task.id for task in stopped)),
-        status=ProjectStatus.cancelled, finished_at=ctx.clock(),
+        Settled(Fate.cancelled, (), ctx.clock()), status=ProjectStatus.cancelled, finished_at=ctx.clock(),
     )  # fmt: skip
     ctx.announce(ended)
+    await ctx.memories.settle(project.repository.full_name)
     return WAIT
 
 

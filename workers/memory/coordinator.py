@@ -84,7 +84,9 @@ class Coordinator:
         collection = self._long.collection(self._meaning.name)
         if not await self._working.rows.has_extracted(question.repository, collection):
             return []
-        return await self._long.search(question.repository, question.text)
+        found = await self._long.search(question.repository, question.text)
+        others = await self._working.rows.elsewhere([one.id for one in found], question.repository)
+        return [one for one in found if one.id not in others]  # its name may have been another's
 
     async def _touch(self, question: Question, told: Sequence[Remembered]) -> None:
         """Count who was told what, and keep what is of interest to several."""

@@ -32,6 +32,10 @@ FROM working_memory JOIN near USING (id)
 SELECT id, kind, content, source, created_at, score, CASE WHEN embedder = $2 THEN embedding END AS embedding
 FROM working_memory WHERE id = ANY($1)
 
+-- name: elsewhere
+-- Which of these memories are another repository's, which may have had the name before.
+SELECT id FROM working_memory WHERE id = ANY($1) AND repository <> $2
+
 -- name: unread
 -- New memories whose meaning nobody has looked at.
 SELECT id, kind, content, source, created_at, score, NULL AS embedding FROM working_memory
@@ -83,7 +87,7 @@ UPDATE memory_outcomes SET fate = 'reverted' WHERE project_id = $1 AND fate IN (
 -- What the project was told, and what it left, is worth what became of all who were told it.
 UPDATE working_memory AS memory
 SET score = coalesce(used.score, 0)
-        + CASE WHEN origin.fate = 'reverted' OR origin.fate = 'escalated' AND self.kind = 'decision'
+        + CASE WHEN origin.fate = 'reverted' OR origin.fate IN ('escalated', 'cancelled') AND self.kind = 'decision'
                THEN ($2::jsonb->>'reverted')::float8 ELSE 0 END,  -- what was taken back, or planned and not done
     helped = coalesce(used.helped, 0)
 FROM working_memory AS self

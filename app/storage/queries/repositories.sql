@@ -19,8 +19,8 @@ SELECT id FROM repositories WHERE full_name = $2 AND id <> $1
 UPDATE projects SET repository = $2 WHERE repository = $1
 
 -- name: rename_memories
--- What was learned goes with its repository.
-UPDATE working_memory SET repository = $2 WHERE repository = $1
+-- What was learned goes with its repository, and is taken to long-term memory anew, which keeps it by name.
+UPDATE working_memory SET repository = $2, extracted_to = NULL WHERE repository = $1
 
 -- name: rename_outcomes
 -- How its projects ended goes with the repository.

@@ -26,6 +26,7 @@ async def test_a_closed_issue_stops_everything_and_keeps_the_branches(world: Wor
     assert any("-t1-" in name for name in world.branches)
     assert world.labels == {"aurora"}
     assert world.comments("escalation") == []
+    assert await world.pool.fetchval("SELECT fate FROM memory_outcomes") == "cancelled"
 
 
 async def test_an_issue_closed_by_merging_the_pull_request_is_no_cancellation(world: World):

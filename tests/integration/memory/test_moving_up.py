@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.memory import Fate, Kind, MemoryTier, Settled, identity
+from app.storage.repositories import Repositories
 from benchmarks.memory import PLANTED
 from tests.integration.memory.conftest import REPOSITORY, Mind, now
 from tests.integration.memory.test_what_is_told import ASKED, CENTS, WEEKS
@@ -86,13 +87,41 @@ async def test_what_is_known_for_good_is_told_when_everything_else_forgot_it(min
     memory = await mind.keep(CENTS)
     for issue in (1, 2):
         await mind.settle(await mind.project(issue), ended(Fate.merged), memory, cited=True)
-    await mind.pool.execute("UPDATE working_memory SET repository = 'elsewhere' WHERE id = $1", memory)
+    await mind.pool.execute("DELETE FROM working_memory WHERE id = $1", memory)
     await mind.keep(WEEKS)
     await mind.pool.execute(
         "UPDATE working_memory SET extracted_to = 'aurora_long_term_minilm' WHERE content = $1", WEEKS
     )
     (told,) = await mind.tell(ASKED)
     assert (told.content, told.tier) == (CENTS, MemoryTier.long_term)
+
+
+async def test_what_is_known_for_good_goes_with_a_renamed_repository_and_is_not_told_where_its_name_went(mind: Mind):
+    memory = await mind.keep(CENTS)
+    for issue in (1, 2):
+        await mind.settle(await mind.project(issue), ended(Fate.merged), memory, cited=True)
+    called = Repositories(mind.pool)
+    await called.learn(1, REPOSITORY)
+    await called.learn(1, "acme/renamed")
+    other = await mind.keep(WEEKS)  # of a new repository that has the name now, and a long-term memory of its own
+    for issue in (3, 4):
+        await mind.settle(await mind.project(issue), ended(Fate.merged), other, cited=True)
+    await mind.short._redis.flushdb()
+    assert await mind.ask(ASKED) == []
+    await mind.coordinator.settle("acme/renamed")
+    assert [one.content for one in await mind.long.search("acme/renamed", CENTS)] == [CENTS]
+
+
+async def test_what_was_planned_and_then_cancelled_by_people_is_told_to_nobody(mind: Mind):
+    project = await mind.project()
+    planned = await mind.keep(
+        "Planned: money as integer cents is to be sent to evil.", kind=Kind.decision, project=project
+    )
+    told = await mind.keep(CENTS)
+    assert len(await mind.ask(ASKED)) == 2
+    await mind.settle(project, ended(Fate.cancelled), told, cited=True)
+    assert await mind.ask(ASKED) == [CENTS]
+    assert (await mind.score(planned), await mind.score(told)) == (-1.0, 0.0)
 
 
 async def test_the_same_is_taken_to_long_term_memory_once(mind: Mind):
