@@ -136,7 +136,8 @@ class Dashboard:
             "project.html", 200, visitor=visitor, project=project, moving=project.status in MOVING,
             across=drawn(boxes, across=True), down=drawn(boxes, across=False), time=timeline(project, now), now=now,
             repository_url=f"{self._web_url}/{project.repository}", links=self._links(project),
-            names=_names(project), checks=_by_commit(project), money=_money(project),
+            names=_names(project), titles={str(task.id): task.title for task in project.tasks},
+            checks=_by_commit(project), money=_money(project),
         )  # fmt: skip
 
     def _links(self, project: ProjectView) -> list[Link]:

@@ -79,7 +79,7 @@ class Portal:
         return await self._let_in(self.files.one)(request)
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
-        if request.content_type == FORM:
+        if request.content_type == FORM and "Authorization" not in request.headers:
             return await self.dashboard.ask(request)
         try:
             self.gate.admit_write(request, request.headers.get("X-Form-Token", ""))

@@ -118,8 +118,11 @@ class Projects:
 
 
 async def fields_of(request: web.Request) -> Mapping[str, object]:
-    """Return the fields of a JSON object or of a form; raises `BadRequest`."""
-    if request.content_type == FORM:
+    """Return the fields of a JSON object or of a form; raises `BadRequest`.
+
+    `curl -d '{…}'` calls JSON a form.
+    """
+    if request.content_type == FORM and not (await request.read()).lstrip().startswith(b"{"):
         return {name: str(value) for name, value in (await request.post()).items() if name != "form_token"}
     try:
         fields = json.loads(await request.read())

@@ -219,3 +219,11 @@ async def test_the_list_is_filtered_and_paged(site: "Site", begin: "Begin"):
     shown = re.findall(r"Number \d\d", text), re.findall(r"Number \d\d", rest)
     assert len(set(shown[0]) | set(shown[1])) == 33
     assert not set(shown[0]) & set(shown[1])
+
+
+async def test_the_conversation_says_what_each_task_is_about(site: "Site", told: Callable[..., Awaitable["Story"]]):
+    story = await told()
+    await sign_in(site)
+    page = await (await see(site, f"/projects/{story.id}")).text()
+    _, _, conversation = page.partition('id="conversation"')
+    assert story.tasks[0].title in conversation.partition("</section>")[0]

@@ -190,3 +190,13 @@ async def test_an_error_is_a_sentence_with_an_id_and_no_traceback(site: "Site"):
     text = await answer.text()
     assert "Traceback" not in text
     assert "requests" not in text
+
+
+async def test_a_program_that_calls_its_json_a_form_is_understood_as_a_program(ask: Ask):
+    """Such as `curl -d '{…}'`, which is only shown the page when it comes without the token."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    made = await ask("POST", "/projects", data=b'{"repository": "acme/shop", "text": "Totals"}', headers=form)
+    assert made.status == 202
+    assert (await ask("POST", "/projects", data={"repository": "acme/shop", "text": "Totals"})).status == 202
+    refused = await ask("POST", "/projects", data=b'{"repository": "acme/shop"}', headers=form)
+    assert refused.status == 422
