@@ -36,3 +36,15 @@ UPDATE purses SET key = 'repository:' || $2 || substr(key, length('repository:' 
 WHERE starts_with(key, 'repository:' || $1 || ':')
   AND NOT EXISTS (SELECT FROM purses p
                   WHERE p.key = 'repository:' || $2 || substr(purses.key, length('repository:' || $1) + 1))
+
+-- name: rename_calls
+-- What calls under way will have cost goes with the repository; one that ends at this moment isn't waited for, since
+-- it waits for the project that is renamed here.
+UPDATE token_usage AS call
+SET purses = ARRAY(
+    SELECT CASE WHEN starts_with(purse, 'repository:' || $1 || ':') AND NOT EXISTS (SELECT FROM purses WHERE key = purse)
+                THEN 'repository:' || $2 || substr(purse, length('repository:' || $1) + 1) ELSE purse END
+    FROM unnest(call.purses) WITH ORDINALITY AS kept (purse, place) ORDER BY place)
+WHERE id IN (
+    SELECT usage.id FROM token_usage AS usage JOIN projects ON projects.id = usage.project_id
+    WHERE usage.status = 'reserved' AND projects.repository = $2 FOR NO KEY UPDATE OF usage SKIP LOCKED)

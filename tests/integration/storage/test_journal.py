@@ -14,6 +14,7 @@ from app.storage.journal import LeasedJournal
 from app.storage.leases import Leases
 from app.storage.pool import Lease, Pool, sql
 from app.storage.records import LeasedRecords
+from app.storage.repositories import Repositories
 
 ANSWER = Entry(EntryKind.model, {"text": "yes"})
 USAGE = Usage(10, 5, 0.5, 0.25)
@@ -194,6 +195,21 @@ async def test_a_refusal_names_the_cap_and_leaves_nothing_reserved(pool: Pool, p
         assert (refusal.spent, refusal.reserved) == ((0, 0) if alone else (Decimal("0.25"), Decimal("0.5")))
         assert await money(pool) == (Decimal("0.25"), Decimal("0.5"))
         assert set((await purses(pool)).values()) == {(Decimal("0.25"), Decimal("0.5"))}
+
+
+async def test_a_call_that_a_rename_overtakes_is_counted_under_the_new_name(pool: Pool, project_id: UUID, call: Call):
+    called = Repositories(pool)
+    await called.learn(1, "o/r")
+    async with Leases(pool, "one").hold(project_id) as lease:
+        assert lease is not None
+        journal = LeasedJournal(pool, lease, project_id, Caps(repository_day=1.0))
+        settled, returned = await journal.reserve(call, 0, "m", 0.5), await journal.reserve(call, 1, "m", 0.5)
+        await called.learn(1, "o/renamed")
+        await journal.settle(settled, USAGE, ANSWER)
+        await journal.forfeit(returned, sent=False)
+    (row,) = await pool.fetch("SELECT * FROM purses WHERE starts_with(key, 'repository:')")
+    assert row["key"].startswith("repository:o/renamed:")
+    assert (row["spent_usd"], row["reserved_usd"]) == (Decimal("0.25"), 0)
 
 
 async def test_a_new_day_has_its_cap_again_and_a_call_belongs_to_the_day_of_its_reservation(
