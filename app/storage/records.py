@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import assert_never
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from app import metrics
 from app.domain.artifacts import Artifact
@@ -101,8 +101,9 @@ class LeasedRecords:
                 assert_never(fact)
 
     async def _write_error(self, connection: Connection, error: AgentError) -> None:
+        identity = uuid5(error.task_id, f"{error.error_type} {error.retry_count} {error.timestamp}")
         await connection.execute(
-            sql("results.save_error"), uuid4(), self._project_id, error.task_id, error.agent,
+            sql("results.save_error"), identity, self._project_id, error.task_id, error.agent,
             error.error_type, error.message, error.stack_trace,
             error.timestamp, error.retry_count, error.max_retries,
         )  # fmt: skip

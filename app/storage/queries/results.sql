@@ -16,6 +16,7 @@ SELECT checkpoint, conclusion, title, summary, findings, log, started_at, comple
 FROM test_results WHERE project_id = $1 AND commit_sha = $2
 
 -- name: save_error
--- One error.
+-- One error, once.
 INSERT INTO agent_errors (id, project_id, task_id, agent, error_type, message, stack_trace, timestamp, retry_count, max_retries)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT DO NOTHING

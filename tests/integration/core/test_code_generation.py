@@ -108,6 +108,9 @@ async def test_a_failed_test_ends_the_attempt_and_is_learned_from(world: World):
     assert len(world.thinker.prompts(Step.reflect)) == 1
     assert task.result
     assert task.result.lessons == ("It was wrong. Do it right.",)
+    ((kind, message, _),) = await world.errors()
+    assert kind == "tests"
+    assert message == "tests failed"
 
 
 @pytest.mark.parametrize(("word", "visits_each"), [("BROKEN", 4), ("MISTYPED", 4), ("MESSY", 4), ("WRONG", 1)])
@@ -117,6 +120,8 @@ async def test_each_way_back_is_bounded_within_an_attempt(world: World, word: st
     assert (task.status, task.attempts) == ("failed", 2)
     assert [attempt for attempt, _ in visits(world)] == [1] * visits_each + [2] * visits_each
     assert len(world.thinker.prompts(Step.reflect)) == 2
+    found = {"BROKEN": "syntax", "MISTYPED": "types", "MESSY": "lint", "WRONG": "tests"}[word]
+    assert [kind for kind, *_ in await world.errors()] == [found, found]
 
 
 @pytest.mark.parametrize("word", ["BROKEN", "MISTYPED", "MESSY"])
