@@ -19,7 +19,7 @@ _SECRETS = re.compile(
     | \bgithub_pat_[A-Za-z0-9_]{8,}
     | \bv1\.[0-9a-f]{40}\b
     | \bsk-[A-Za-z0-9_\-]{8,}
-    | \beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+
+    | \beyJ[A-Za-z0-9_\-]{8,512}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+
     | (?i:(?<=bearer[ ])|(?<=authorization:[ ]token[ ])|(?<=authorization:[ ]basic[ ]))[A-Za-z0-9._~+/=\-]{6,}
     | (?<=://)[^/\s:@"']*:[^/\s@"']+(?=@)
     """,
@@ -50,7 +50,7 @@ def hide(*secrets: str | None) -> None:
 
 def redact(text: str) -> str:
     """Return `text` without the values that `hide` was told of, and whatever else looks like a credential."""
-    for secret in _known:
+    for secret in sorted(_known, key=len, reverse=True):  # one may begin like another
         text = text.replace(secret, HIDDEN)
     return _SECRETS.sub(HIDDEN, text)
 

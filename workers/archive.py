@@ -53,7 +53,7 @@ class Archive:
     ) -> Artifact | None:
         """Write a file; a disk that doesn't take it costs the log, not the work that it tells of."""
         identity = artifact_id(project, kind, name)
-        content = redact(_shortened(text)).encode(errors="replace")
+        content = _shortened(redact(text)).encode(errors="replace")
         try:
             await asyncio.to_thread(self._write, identity, content)
         except OSError as error:

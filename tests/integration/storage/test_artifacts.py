@@ -11,7 +11,7 @@ from app import logs
 from app.domain.artifacts import ArtifactKind, Periods, artifact_id
 from app.storage.artifacts import Artifacts
 from app.storage.records import LeasedRecords
-from workers.archive import GRACE, Archive
+from workers.archive import GRACE, LARGEST, Archive
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -122,3 +122,11 @@ async def test_only_workers_that_were_heard_of_lately_are_asked(pool, archive):
     await artifacts.here("here", archive.store, "http://here:1")
     await artifacts.here("other", uuid4(), "http://other:1")
     assert await artifacts.hosts(archive.store) == ["http://here:1"]
+
+
+async def test_a_secret_where_a_long_log_is_cut_is_hidden_whole(archive, project_id):
+    token = "ghs_" + "Ab1" * 12
+    for before in (4, 20, 39):
+        text = "." * (LARGEST // 2 - before) + token + "." * LARGEST
+        kept = await archive.keep(project_id, ArtifactKind.build_log, f"{before}", "Tests", text)
+        assert b"ghs_" not in await archive.read(kept.id)

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,3 +92,18 @@ def test_what_others_tell_of_each_step_is_left_out_unless_asked_for(lines: io.St
     logging.getLogger("arq.worker").info("one more job")
     assert last(lines)["event"] == "one more job"
     logs.configure("INFO", lines)
+
+
+def test_hostile_output_does_not_hold_everything_up():
+    """A token's beginning without end, again and again, is looked at once each."""
+    begun = time.process_time()
+    logs.redact("eyJaaaaaaaaa-" * 40_000)
+    assert time.process_time() - begun < 3.0
+
+
+def test_of_two_secrets_the_longer_one_is_hidden_whole(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(logs, "_known", set())
+    for number in range(20):
+        logs.hide(f"{number}-open-sesame", f"{number}-open-sesame-and-more")
+    for number in range(20):
+        assert logs.redact(f"{number}-open-sesame-and-more") == logs.HIDDEN
