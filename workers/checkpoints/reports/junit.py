@@ -10,7 +10,9 @@ from workers.checkpoints.observation import Status, TestCase
 from workers.checkpoints.reports.lines import plain, relative
 
 _PYTHON_FRAME = re.compile(r"^(?P<path>[^\s:][^:\n]*\.py):(?P<line>\d+): ", re.M)
-_SCRIPT_FRAME = re.compile(r"(?:file://)?(?P<path>/?[\w@./\-+]+\.[cm]?[jt]sx?):(?P<line>\d+)(?::\d+)?")
+_SCRIPT_FRAME = re.compile(  # from where a word begins: looked for everywhere in one, long words take for ever
+    r"(?<![\w@./\-+])(?:file://)?(?P<path>/?[\w@./\-+]+\.[cm]?[jt]sx?):(?P<line>\d+)(?::\d+)?"
+)
 _MESSAGE = 4_000  # characters
 _INSTALLED = ("site-packages", "node_modules", "/lib/python")
 
