@@ -16,6 +16,7 @@ from app.domain.repository_settings import MergePolicy
 from app.errors import ConfigurationError
 
 PREFIX = "AURORA_"
+SECRETS = ("_API_KEY", "_ACCESS_KEY", "_TOKEN", "_SECRET", "PASSWORD")  # how names of variables with secrets end
 STORE_SCHEMES = {"database": ("postgresql", "postgres"), "redis": ("redis", "rediss", "unix")}
 
 
@@ -203,7 +204,7 @@ class Settings(BaseSettings):
 
     def secrets(self, environment: Mapping[str, str]) -> set[str]:
         """Return every secret value that this process knows, those for model providers in `environment` included."""
-        found = {value for name, value in environment.items() if name.endswith(("_API_KEY", "_TOKEN", "_SECRET"))}
+        found = {value for name, value in environment.items() if name.endswith(SECRETS)}
         for value in (getattr(self, name) for name in type(self).model_fields):
             if isinstance(value, SecretStr):
                 secret = value.get_secret_value()

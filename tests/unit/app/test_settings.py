@@ -111,6 +111,8 @@ def test_every_secret_is_known_to_what_hides_them():
         memory_redis_url="redis://memory/0", api_token=" a-long-token ", github_webhook_secret="of-webhooks",
         github_private_key="-----BEGIN",
     )  # fmt: skip
-    found = settings.secrets({"OPENAI_API_KEY": "sk-of-models", "PATH": "/bin"})
+    others = {"AWS_SECRET_ACCESS_KEY": "of-bedrock", "PGPASSWORD": "of-libpq"}
+    found = settings.secrets({"OPENAI_API_KEY": "sk-of-models", "PATH": "/bin", **others})
+    assert set(others.values()) <= found
     assert {"pass-of-db", "pass-of-redis", "a-long-token", "of-webhooks", "-----BEGIN", "sk-of-models"} <= found
     assert "/bin" not in found
