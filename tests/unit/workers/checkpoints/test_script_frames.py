@@ -7,14 +7,14 @@ import pytest
 
 from workers.checkpoints.reports.junit import script_frame
 
-ROOT = Path("/work/tree")
+ROOT = Path("/srv/tree")
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        "Error: no\n    at Object.<anonymous> (/work/tree/src/a.test.js:3:7)",
-        "at file:///work/tree/src/a.test.js:3:7",
+        "Error: no\n    at Object.<anonymous> (/srv/tree/src/a.test.js:3:7)",
+        "at file:///srv/tree/src/a.test.js:3:7",
         "at src/a.test.js:3:7",
         "at /elsewhere/b.js:1:1\n at async src/a.test.js:3",
     ],
