@@ -83,7 +83,7 @@ class CrashingEffects(LeasedEffects):
         async def and_die() -> Outcome:
             outcome = await act()
             self._world.effects.append(key)
-            self._world.dead = len(self._world.effects) == self._world.dies_after
+            self._world.dead |= len(self._world.effects) == self._world.dies_after  # the dead stay dead
             self._world.breathe()
             return outcome
 
