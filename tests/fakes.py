@@ -25,6 +25,7 @@ from app.domain.ports import (
     Entry,
     EntryKind,
     Execution,
+    ForeignCheck,
     Issue,
     Journal,
     Labelling,
@@ -35,6 +36,7 @@ from app.domain.ports import (
     PullRequest,
     RepositoryInfo,
     Review,
+    ReviewComment,
     Step,
     Usage,
     WorkEnd,
@@ -249,6 +251,8 @@ class FakePull:
     state: str = "open"
     merged: bool = False
     reviews: list[Review] = field(default_factory=list)
+    lines: list[ReviewComment] = field(default_factory=list)  # comments on them
+    asked: list[str] = field(default_factory=list)  # for another review
 
 
 @dataclass
@@ -275,6 +279,7 @@ class FakeForge:
     missing: Counter[str] = field(default_factory=Counter)
     fail: dict[str, Exception] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    foreign: list[ForeignCheck] = field(default_factory=list)  # of every commit
     names: dict[int, str] = field(default_factory=dict)  # of repositories, by their numbers
 
     def _asked(self, name: str) -> None:
@@ -319,6 +324,13 @@ class FakeForge:
     async def comments(self, number: int) -> list[Comment]:
         self._asked("comments")
         return [comment for where, comment in self.said if where == number]
+
+    async def read_comment(self, comment_id: int) -> Comment:
+        self._asked("read_comment")
+        found = next((comment for _, comment in self.said if comment.id == comment_id), None)
+        if found is None:
+            raise NotFound("GitHub refused the request (HTTP 404): Not Found", 404)
+        return found
 
     async def permission(self, login: str) -> Permission:
         self._asked("permission")
@@ -403,15 +415,52 @@ class FakeForge:
             pull.head_sha = self.git.remote.get(pull.head, pull.head_sha)
         base = self.git.remote[pull.base]
         url = f"https://example.org/pull/{number}"
-        return PullRequest(number, url, pull.state, pull.merged, pull.head_sha, pull.base, base, mergeable=True)
+        return PullRequest(
+            number, url, pull.state, pull.merged, pull.head_sha, pull.base, base, mergeable=True, head_ref=pull.head,
+            author=APP_LOGIN,
+        )  # fmt: skip
 
-    def review(self, number: int, author: str, state: str, commit: str) -> None:
+    def review(self, number: int, author: str, state: str, commit: str, body: str = "") -> None:
         """Submit a review."""
-        at = START + timedelta(seconds=len(self.pulls[number].reviews))
-        self.pulls[number].reviews.append(Review(author, state, commit, "", at))
+        reviews = self.pulls[number].reviews
+        at = START + timedelta(seconds=len(reviews))
+        reviews.append(Review(author, state, commit, body, at, 500 + len(reviews)))
 
     async def reviews(self, number: int) -> list[Review]:
         return list(self.pulls[number].reviews)
+
+    def remark(self, number: int, author: str, body: str, path: str, line: int | None = 1, **more: Any) -> int:
+        """Comment on a line, or answer in the thread `thread`."""
+        pull = self.pulls[number]
+        identity = 800 + len(pull.lines)
+        at = START + timedelta(seconds=identity)
+        place: dict[str, Any] = {"thread": identity, "start_line": None, "commit_sha": pull.head_sha, **more}
+        pull.lines.append(
+            ReviewComment(id=identity, author=author, body=body, path=path, line=line, created_at=at, **place)
+        )
+        return identity
+
+    async def review_comments(self, number: int) -> list[ReviewComment]:
+        self._asked("review_comments")
+        return list(self.pulls[number].lines)
+
+    async def reply(self, number: int, thread: int, body: str) -> int:
+        self._asked("reply")
+        first = next(one for one in self.pulls[number].lines if one.id == thread)
+        made = self.remark(number, APP_LOGIN, body, first.path, first.line, thread=thread, by_this_app=True)
+        self._answered("reply")
+        return made
+
+    async def find_reply(self, number: int, marker: str) -> int | None:
+        return next((one.id for one in self.pulls[number].lines if one.by_this_app and marker in one.body), None)
+
+    async def request_reviews(self, number: int, logins: Sequence[str]) -> None:
+        self._asked("request_reviews")
+        self.pulls[number].asked += logins
+
+    async def foreign_checks(self, head_sha: str) -> list[ForeignCheck]:
+        self._asked("foreign_checks")
+        return list(self.foreign)
 
     async def merge(self, number: int, head_sha: str, method: str, title: str) -> Merge:
         self._asked("merge")

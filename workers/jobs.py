@@ -136,7 +136,7 @@ class Jobs:
         with bound(project=project_id, task=task_id):
             records = self.workshop.records(lease, project_id)
             project = await records.project()
-            task = next(task for task in await records.tasks() if task.id == task_id)
+            task = next(task for task in await records.tasks(superseded=True) if task.id == task_id)
             if task.status.ended or project.status.ended:
                 await records.write(Handled(tuple(message.id for message in messages)))
                 return
@@ -152,7 +152,7 @@ class Jobs:
             except LeaseLost:
                 raise
             except (ProjectHeld, BudgetExceeded) as error:
-                now = next(task for task in await records.tasks() if task.id == task_id)
+                now = next(task for task in await records.tasks(superseded=True) if task.id == task_id)
                 await self._block(records, project, now, messages, error)
             except Exception as error:  # noqa: BLE001 - the boundary of a job
                 await self._task_failed(records, task_id, error, messages)
@@ -191,7 +191,7 @@ class Jobs:
         self, records: Records, task_id: UUID, error: Exception, messages: list[AgentMessage]
     ) -> None:
         """Try the round again from its last saved point, or end the task and tell Maestro."""
-        task = next(task for task in await records.tasks() if task.id == task_id)
+        task = next(task for task in await records.tasks(superseded=True) if task.id == task_id)
         failure = classify(error)
         agent_error = self._error(task_id, task.assigned_agent, failure, error, await self.mailbox.tries(task_id))
         handled = tuple(message.id for message in messages)

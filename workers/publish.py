@@ -27,7 +27,7 @@ async def push_once(effects: Effects, clone: Clone, commit: str, branch: str, ex
 
 def own_commits(project: Project, tasks: Sequence[Task]) -> set[str]:
     """Return the commits of a project that its branch may be at: whatever else is there is somebody else's."""
-    known = {project.head_sha, project.pull_request.head_sha if project.pull_request else None}
+    known = {project.head_sha, project.onto, project.pull_request.head_sha if project.pull_request else None}
     known |= {task.result.commit for task in tasks if task.result}
     return {commit for commit in known if commit}
 

@@ -13,10 +13,21 @@ LONGEST_SHOWN = 40  # characters of what somebody wrote, in an answer
 class Name(StrEnum):
     """The commands (the names are a contract)."""
 
+    help = "help"
+    status = "status"
+    plan = "plan"
     approve = "approve"
+    revise = "revise"
+    retry = "retry"
+    cancel = "cancel"
     pause = "pause"
     resume = "resume"
     budget = "budget"
+    merge = "merge"
+    rebase = "rebase"
+    explain = "explain"
+    fix = "fix"
+    revert = "revert"
 
 
 @dataclass(frozen=True)
@@ -37,11 +48,26 @@ class Command:
 
 AMOUNT = r"(?:us)?\$?\s*(\d{1,7}(?:\.\d{1,4})?)\s*(?:\$|usd|us dollars|dollars?)?"
 
+WORDS = r"(\S.{0,4999})"  # whatever somebody wants, up to the end of the line
+TASK = r"(?:(?:task\s+)?(t?\d{1,3}|f\d{1,3}|review))?"
+CHECK = r"(?:(?:aurora\s*/\s*)?(\S.{0,99}))?"
+
 TABLE = (
+    Command(Name.help, "list what can be written here"),
+    Command(Name.status, "say how far the work is and what it has cost"),
+    Command(Name.plan, "show the plan"),
     Command(Name.approve, "start the work as planned"),
+    Command(Name.revise, "make the plan anew with these words", "<text>", WORDS, "leave the export for later"),
+    Command(Name.retry, "try again what failed, or just one task", "[task]", TASK, "t2"),
+    Command(Name.cancel, "end this run now; its branches stay"),
     Command(Name.pause, "hold this run at its next model call"),
     Command(Name.resume, "go on after a pause"),
     Command(Name.budget, "set what this run may cost in US dollars", "<amount>", AMOUNT, "10"),
+    Command(Name.merge, "merge the pull request once its checks are green, whatever the policy"),
+    Command(Name.rebase, "bring the base branch into the pull request and check it again"),
+    Command(Name.explain, "say what the checks found, or just one of them", "[check]", CHECK, "tests"),
+    Command(Name.fix, "have this changed too", "<text>", WORDS, "the empty list should give zero"),
+    Command(Name.revert, "open a pull request that takes back what was merged"),
 )
 COMMANDS = {command.name: command for command in TABLE}
 
@@ -113,7 +139,7 @@ def _command(said: str) -> Said:
     if found is None:
         shown = f"`{WORD} {command.name} {_plain(rest)}`" if rest else f"`{WORD} {command.name}` alone"
         return Misread(f"I can't read {shown}: write `{command.usage}`, such as `{WORD} {name} {command.example}`.")
-    return Asked(command.name, found.group(1))
+    return Asked(command.name, (found.group(1) or "").strip())
 
 
 def _unknown(name: str) -> str:

@@ -120,6 +120,17 @@ class Project(BaseModel):
     review: Review | None = None  # of the present head
     notes: tuple[str, ...] = ()  # what a reviewer should know, gathered on the way; Markdown
     rounds: int = 0  # how often the combination sent work back
+    onto: str | None = None  # the commit that tasks' work is merged onto, once it isn't the base; contains earlier work
+    plans: int = 0  # how many plans were made
+    approved: int | None = None  # the number of the plan that somebody approved
+    guidance: tuple[str, ...] = ()  # what people said about the plan, or about trying again; oldest first
+    merge_asked: str | None = None  # the head that somebody with write permission wants merged, whatever the policy
+    queued_at: datetime | None = None  # since when it waits for, or has, its turn to be merged
+    base_moves: int = 0  # how often the base has moved since the pull request was last ready
+    check_fixes: int = 0  # how often other apps' failing checks were worked on
+    reverts: UUID | None = None  # the project whose merged work this one takes back
+    muted: bool = False  # the app may not speak there any more
+    shown_at: datetime | None = None  # when the progress comment was last written
     budget_usd: float
     budget_set: bool = False  # by a person: then the repository's settings don't lower it
     spent_usd: float = 0.0
@@ -128,6 +139,11 @@ class Project(BaseModel):
     pauses: int = 0  # how often it was paused
     created_at: datetime
     finished_at: datetime | None = None
+
+    @property
+    def start(self) -> str:
+        """The commit onto which the tasks' work is merged."""
+        return self.onto or self.base_sha or ""
 
     @property
     def branch(self) -> str:

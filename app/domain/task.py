@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from app.domain.concerns import Concern
 from app.domain.roles import AgentRole
 
 WILD = re.compile(r"[*?]|\[[^]]*\]")  # what fnmatch doesn't take literally
@@ -63,11 +64,21 @@ class Task(BaseModel):
     base_sha: str | None = None  # what its worktree was made from
     round: int = 0  # how often it was sent back
     feedback: tuple[str, ...] = ()  # why it was sent back, oldest first
+    concerns: tuple[Concern, ...] = ()  # what it answers, where it follows up on the pull request
     attempts: int = 0
     created_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None
     result: TaskResult | None = None
+    superseded: bool = False  # of a plan that is no more: it counts for nothing, and is kept as history
+
+    @property
+    def follows_up(self) -> bool:
+        """Whether it changes work that had passed its checkpoints without it."""
+        return bool(self.concerns) or self.key == REVIEW_KEY
+
+
+REVIEW_KEY = "review"  # of the task that mends what the code reviewer found
 
 
 class PlanError(ValueError):

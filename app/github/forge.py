@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from app.domain.ports import (
-    CheckRun,
     Comment,
     Issue,
     Labelling,
@@ -15,14 +13,14 @@ from app.domain.ports import (
     Permission,
     PullRequest,
     RepositoryInfo,
-    Review,
 )
 from app.errors import ForgeError, NotFound, Transient
 from app.github import reading
-from app.github.markdown import COMMENT_LIMIT, SUMMARY_LIMIT, fit
-from app.github.rest import ANNOUNCED_PAUSES, STALE_PAUSES, RepositoryRest, missing
+from app.github.check_runs import CheckRuns
+from app.github.markdown import COMMENT_LIMIT, fit
+from app.github.rest import ANNOUNCED_PAUSES, STALE_PAUSES, missing
+from app.github.reviewing import Reviewing
 
-ANNOTATIONS_A_REQUEST = 50
 MERGEABLE_PAUSES = (0.5, 1.0, 1.5, 2.0)  # seconds; mergeability is worked out in the background
 MERGE_PAUSES = (1.0, 2.0)  # seconds between tries of a merge that GitHub can't judge yet
 TITLE_LIMIT = 256
@@ -36,7 +34,7 @@ LABEL_COLOUR = "6f42c1"
 LABEL_DESCRIPTION = "Used by AURORA-DEV"
 
 
-class GitHubForge(RepositoryRest):
+class GitHubForge(CheckRuns, Reviewing):
     """One repository, spoken to as one installation."""
 
     async def info(self) -> RepositoryInfo:
@@ -83,6 +81,11 @@ class GitHubForge(RepositoryRest):
         except NotFound:
             return Permission.none
 
+    async def read_comment(self, comment_id: int) -> Comment:
+        """Return a comment as it is now; raises `NotFound` once it is deleted."""
+        data = await self._announced("/issues/comments/{id}", id=comment_id)
+        return reading.comment(data, await self._shared.identity())
+
     async def comment(self, number: int, body: str) -> int:
         """Comment on an issue or pull request and return the comment's id."""
         content = {"body": fit(body, COMMENT_LIMIT)}
@@ -128,56 +131,6 @@ class GitHubForge(RepositoryRest):
         """Close an issue as completed."""
         content = {"state": "closed", "state_reason": "completed"}
         await self._patiently(lambda: self._patch("/issues/{number}", content, number=number))
-
-    async def create_check(self, check: CheckRun) -> int:
-        """Write a check run with all its annotations and return its id.
-
-        One that needs several requests stays in progress until the last of them, so that a half-written one
-        is never taken for a result.
-        """
-        notes = self._annotations(check)
-        whole = len(notes) <= ANNOTATIONS_A_REQUEST
-        output = {"title": check.title[:255], "summary": fit(check.summary, SUMMARY_LIMIT)}
-        if check.text:
-            output["text"] = fit(check.text, SUMMARY_LIMIT)
-        end = {"status": "completed", "conclusion": check.conclusion, "completed_at": _written(check.completed_at)}
-        begun = None if whole else await self._run_of(check.head_sha, check.name, check.external_id, "in_progress")
-        if begun is not None:  # by a worker that died: GitHub adds annotations to those that are there
-            number, written = int(begun["id"]), int(begun["output"]["annotations_count"])
-        else:
-            content: dict[str, Any] = {
-                "name": check.name,
-                "head_sha": check.head_sha,
-                "external_id": check.external_id,
-                **({"details_url": check.details_url} if check.details_url else {}),
-                "started_at": _written(check.started_at),
-                "output": {**output, "annotations": notes[:ANNOTATIONS_A_REQUEST]},
-                **(end if whole else {"status": "in_progress"}),
-            }
-            made = await self._patiently(lambda: self._post("/check-runs", content), _commit_unknown)
-            number, written = int(made["id"]), ANNOTATIONS_A_REQUEST
-        for start in [] if whole else list(range(written, len(notes), ANNOTATIONS_A_REQUEST)) or [len(notes)]:
-            until = start + ANNOTATIONS_A_REQUEST
-            more = {"output": {**output, "annotations": notes[start:until]}, **(end if until >= len(notes) else {})}
-            await self._patiently(partial(self._patch, "/check-runs/{id}", more, id=number))
-        return number
-
-    async def find_check(self, head_sha: str, name: str, external_id: str) -> int | None:
-        """Return the id of a completed check run of this app, None when there is none, even after a moment."""
-        run = await self._sooner_or_later(lambda: self._run_of(head_sha, name, external_id, "completed"))
-        return int(run["id"]) if run else None
-
-    async def _run_of(self, head_sha: str, name: str, external_id: str, status: str) -> dict[str, Any] | None:
-        app = await self._shared.identity()
-        query = "/commits/{sha}/check-runs?filter=all&per_page=100{&check_name}"
-        try:
-            runs = await self._list(query, key="check_runs", sha=head_sha, check_name=name)
-        except ForgeError as error:
-            if not _commit_unknown(error):
-                raise
-            return None
-        own = (run for run in runs if (run.get("app") or {}).get("id") == app.id)
-        return next((run for run in own if (run.get("external_id"), run.get("status")) == (external_id, status)), None)
 
     async def open_pull_request(self, title: str, body: str, head: str, base: str) -> PullRequest:
         """Open a pull request, or return the open one that `head` already has."""
@@ -235,11 +188,6 @@ class GitHubForge(RepositoryRest):
             await self._shared.sleep(pause)
             data = await self._announced("/pulls/{number}", number=number)
         return data
-
-    async def reviews(self, number: int) -> list[Review]:
-        """Return the submitted reviews, oldest first."""
-        found = await self._patiently(lambda: self._list("/pulls/{number}/reviews?per_page=100", number=number))
-        return [reading.review(data) for data in found if data.get("state") != "PENDING"]
 
     async def merge(self, number: int, head_sha: str, method: str, title: str) -> Merge:
         """Merge a pull request if its head is still `head_sha`.
@@ -306,10 +254,6 @@ class GitHubForge(RepositoryRest):
             await self._shared.sleep(pause)
         raise Transient(f"GitHub shows the label {name} and can't find it.")
 
-    def _annotations(self, check: CheckRun) -> list[dict[str, Any]]:
-        level = "failure" if check.conclusion == "failure" else "warning"
-        return [reading.annotation(finding, level) for finding in check.annotations if finding.path]
-
     async def _ensure_labels(self, names: Sequence[str]) -> None:
         for name in names:
             if (self._name, name) not in self._shared.known_labels:
@@ -329,11 +273,6 @@ class GitHubForge(RepositoryRest):
                     raise
 
 
-def _commit_unknown(error: ForgeError) -> bool:
-    """Tell whether a commit that was pushed just now isn't known everywhere yet."""
-    return missing(error) or (error.status == 422 and "No commit found" in str(error))
-
-
 def _head_unknown(error: ForgeError) -> bool:
     """Tell whether a branch that was pushed just now isn't known everywhere yet."""
     return missing(error) or (error.status == 422 and "for 'head'" in str(error))
@@ -342,7 +281,3 @@ def _head_unknown(error: ForgeError) -> bool:
 def _of_fork(pull: Mapping[str, Any]) -> bool:
     ids = [(pull[side].get("repo") or {}).get("id") for side in ("head", "base")]
     return bool(ids[0] != ids[1])
-
-
-def _written(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,10 +1,21 @@
 """GitHub's answers turned into the core's values, and findings into annotations."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.checks import Finding
-from app.domain.ports import Comment, Issue, Labelling, Permission, PullRequest, RepositoryInfo, Review
+from app.domain.ports import (
+    Comment,
+    ForeignCheck,
+    Issue,
+    Labelling,
+    Permission,
+    PullRequest,
+    RepositoryInfo,
+    Review,
+    ReviewComment,
+)
 from app.github.identity import AppIdentity
 
 PREFERRED_METHODS = ("squash", "merge", "rebase")
@@ -88,6 +99,8 @@ def pull_request(data: dict[str, Any]) -> PullRequest:
         base_sha=data["base"]["sha"],
         mergeable=data.get("mergeable"),
         merge_commit_sha=data.get("merge_commit_sha"),
+        head_ref=data["head"]["ref"],
+        author=login(data),
     )
 
 
@@ -99,7 +112,50 @@ def review(data: dict[str, Any]) -> Review:
         commit_sha=data.get("commit_id") or "",
         body=data.get("body") or "",
         submitted_at=moment(data.get("submitted_at")),
+        id=data["id"],
     )
+
+
+def review_comment(data: dict[str, Any], app: AppIdentity) -> ReviewComment:
+    """Read a comment on lines; lines of the old file are none that can be changed."""
+    here = data.get("side", "RIGHT") == "RIGHT" and data.get("subject_type", "line") == "line"
+    return ReviewComment(
+        id=data["id"],
+        thread=data.get("in_reply_to_id") or data["id"],
+        author=login(data),
+        body=data.get("body") or "",
+        path=data["path"],
+        line=data.get("line") if here else None,
+        start_line=data.get("start_line") if here else None,
+        commit_sha=data.get("commit_id") or "",
+        created_at=moment(data.get("created_at")),
+        by_this_app=app.wrote(data),
+    )
+
+
+def foreign_check(data: dict[str, Any]) -> ForeignCheck:
+    """Read another app's check run, without its annotations."""
+    output = data.get("output") or {}
+    return ForeignCheck(
+        id=data["id"],
+        name=data["name"],
+        app=(data.get("app") or {}).get("slug") or "",
+        conclusion=data.get("conclusion") if data.get("status") == "completed" else None,
+        title=output.get("title") or "",
+        summary=output.get("summary") or "",
+        url=data.get("details_url") or data.get("html_url") or "",
+    )
+
+
+def annotated(check: ForeignCheck, notes: list[dict[str, Any]]) -> ForeignCheck:
+    """Return the check with its annotations."""
+    found = (
+        Finding(
+            path=note["path"], line=max(note["start_line"], 1), end_line=note["end_line"], message=note["message"] or ""
+        )
+        for note in notes
+    )
+    return replace(check, annotations=tuple(found))
 
 
 def annotation(finding: Finding, level: str) -> dict[str, Any]:

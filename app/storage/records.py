@@ -9,7 +9,7 @@ from app.domain.artifacts import Artifact
 from app.domain.checks import Checkpoint, CheckResult
 from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Checked, Fact, Handled, Memories, ModelCall, Postponed, Revoked
+from app.domain.ports import Checked, Discarded, Fact, Handled, Memories, ModelCall, Postponed, Revoked
 from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.task import Task
@@ -44,9 +44,10 @@ class LeasedRecords:
             raise LookupError(f"There is no project {self._project_id}.")
         return rows.project(row)
 
-    async def tasks(self) -> list[Task]:
-        """Return the project's tasks in the order of their keys."""
-        return [rows.task(row) for row in await self._pool.fetch(sql("tasks.of_project"), self._project_id)]
+    async def tasks(self, *, superseded: bool = False) -> list[Task]:
+        """Return the tasks of the present plan in the order of their keys, with earlier ones where `superseded`."""
+        tasks = [rows.task(row) for row in await self._pool.fetch(sql("tasks.of_project"), self._project_id)]
+        return [task for task in tasks if superseded or not task.superseded]
 
     async def checks(self, commit: str) -> list[CheckResult]:
         """Return what the checkpoints said of a commit."""
@@ -94,11 +95,17 @@ class LeasedRecords:
                 await connection.execute(sql("messages.handled"), fact.messages)
             case Postponed():
                 await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds, fact.counted)
-            case Revoked():
-                await connection.execute(sql("leases.revoke"), fact.tasks)
-                await forfeit_abandoned(connection, fact.tasks)
+            case Revoked() | Discarded():
+                await self._take_away(connection, fact)
             case _:
                 assert_never(fact)
+
+    async def _take_away(self, connection: Connection, fact: Revoked | Discarded) -> None:
+        if isinstance(fact, Discarded):
+            await connection.execute(sql("tasks.discard"), fact.tasks)
+            return
+        await connection.execute(sql("leases.revoke"), fact.tasks)
+        await forfeit_abandoned(connection, fact.tasks)
 
     async def _write_error(self, connection: Connection, error: AgentError) -> None:
         identity = uuid5(error.task_id, f"{error.error_type} {error.retry_count} {error.timestamp}")

@@ -32,6 +32,8 @@ def project_parameters(value: Project) -> Sequence[Any]:
         value.reason, list(value.notes), value.rounds, value.finished_at, value.budget_usd,
         value.review and value.review.model_dump(mode="json"), value.request,
         value.pause and value.pause.model_dump(mode="json"), value.pauses, value.budget_set,
+        value.onto, value.plans, value.approved, list(value.guidance), value.merge_asked, value.queued_at,
+        value.base_moves, value.check_fixes, value.muted, value.shown_at,
     )  # fmt: skip
 
 
@@ -48,6 +50,7 @@ def task_parameters(value: Task) -> Sequence[Any]:
         value.branch, value.base_sha, value.round, list(value.feedback), value.attempts,
         value.created_at, value.started_at, value.completed_at,
         value.result and value.result.model_dump(mode="json"),
+        [concern.model_dump(mode="json") for concern in value.concerns], value.superseded,
     )  # fmt: skip
 
 

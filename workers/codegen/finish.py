@@ -127,7 +127,7 @@ async def _expected(ctx: Context) -> str | None:
         return before
     await ctx.clone.fetch()
     now = await ctx.clone.head(task.branch)
-    return now if now in own_commits(ctx.project, await ctx.records.tasks()) else before
+    return now if now in own_commits(ctx.project, await ctx.records.tasks(superseded=True)) else before
 
 
 def _message(ctx: Context, summary: str) -> str:

@@ -39,7 +39,6 @@ from app.github import render
 
 log = logging.getLogger(__name__)
 
-FIX_KEY = "review"  # of the task that mends what the review found
 WAIT: Command[Any] = Command(goto=END)  # nothing to do until a message comes
 
 

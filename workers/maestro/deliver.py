@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
@@ -14,7 +15,11 @@ from app.domain.repository_settings import MergePolicy
 from app.domain.task import Task, TaskStatus
 from app.errors import MergeConflict, Transient
 from app.github import pull_request as wording
+from app.github.markdown import code
+from workers.maestro import branch, foreign, remarks
 from workers.maestro.context import WAIT, Context, State
+from workers.maestro.follow_up import follow_up
+from workers.maestro.turns import take_turn
 from workers.publish import own_commits, publish_checks, publish_review, push_once
 
 MOST_BASE_MOVES = 3  # how often a moving base is followed before a person is asked
@@ -23,26 +28,86 @@ MOST_SHOWN = 4  # files as evidence of a requirement, of each task
 MERGE_TRIES = 3  # while GitHub says that the base was modified
 
 
-async def deliver(_: State, runtime: Runtime[Context]) -> Command[Literal["settle", "verify", "escalate", "__end__"]]:
-    """Push, report, open the pull request; then merge, wait for a person, or verify again on a moved base."""
+async def deliver(
+    _: State, runtime: Runtime[Context]
+) -> Command[Literal["settle", "verify", "dispatch", "cancel", "escalate", "__end__"]]:
+    """Push, report, open the pull request; then answer, merge, wait for people and checks, or verify again."""
     ctx = runtime.context
     project = await ctx.records.project()
+    if project.pull_request and (ended := await _ended(ctx, project, project.pull_request.number)):
+        return ended
     clone = await ctx.clone(project)
     await clone.fetch()
+    if theirs := await branch.pushed(ctx, project, clone):
+        return await _adopt(ctx, project, clone, theirs)
     results = await ctx.records.checks(project.head_sha or "")
     project, pull = await _publish(ctx, project, clone, results)
     if pull.merged:
         return await _merged(ctx, project)
-    if pull.state == "closed":
-        return await ctx.escalate(project, "The pull request was closed without being merged.")
+    await remarks.answer(ctx, project, await ctx.records.tasks(), pull)
     if pull.base_ref != project.base_branch:
         told = f"It was verified for `{project.base_branch}`, so it isn't merged elsewhere."
         return await _stay_open(ctx, project, told)
+    return await _go_on(ctx, project, clone, pull, results)
+
+
+async def _ended(ctx: Context, project: Project, number: int) -> Command[Any] | None:
+    """Return where to go when people have merged or closed the pull request."""
+    pull = await ctx.forge.pull_request(number)
+    if pull.merged:
+        return await _merged(ctx, project)
+    if pull.state == "closed":
+        await ctx.move(project, Phase.cancel, reason=f"Pull request #{number} was closed without being merged.")
+        return Command(goto="cancel")
+    return None
+
+
+async def _adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> Command[Any]:
+    """Keep what somebody pushed, and verify everything with it."""
+    try:
+        changes = await branch.adopt(ctx, project, clone, theirs)
+    except MergeConflict as conflict:
+        paths = ", ".join(f"`{path}`" for path in conflict.paths)
+        reason = f"Somebody pushed to `{project.branch}`, and that conflicts with the work in {paths}."
+        return await ctx.escalate(project, reason)
+    await ctx.move(project, Phase.verify, status=ProjectStatus.verifying, reason=None, **changes)
+    return Command(goto="verify")
+
+
+async def _go_on(
+    ctx: Context, project: Project, clone: Clone, pull: PullRequest, results: Sequence[CheckResult]
+) -> Command[Any]:
+    """Work on what people or checks want, merge what may be merged, or leave it to them."""
+    standing = await _standing(ctx, project, pull)
+    others = await foreign.look(ctx, project)
+    if not standing.accepted and (wanted := await remarks.gather(ctx, project, pull)):
+        head, rest = await remarks.apply_suggestions(ctx, project, clone, wanted)
+        if head:
+            project = await ctx.move(project, Phase.verify, head_sha=head, onto=head, status=ProjectStatus.verifying)
+        if rest:
+            await follow_up(ctx, project, rest)
+            return Command(goto="dispatch")
+        if head:
+            return Command(goto="verify")
+    if others.concerns:
+        await follow_up(ctx, project.model_copy(update={"check_fixes": project.check_fixes + 1}), others.concerns)
+        return Command(goto="dispatch")
     if any(result.blocks for result in results):
         return await _stay_open(ctx, project, UNVERIFIED)
-    if not await _may_merge(ctx, project, pull):
+    if others.failed:
+        return await _stay_open(ctx, project, f"It isn't merged by itself while {_named(others.failed)} fails.")
+    if not standing.may_merge:
         return await _stay_open(ctx, project, None)
+    if others.pending:
+        return await _stay_open(ctx, project, f"It is merged as soon as {_named(others.pending)} has passed.")
+    project, first = await take_turn(ctx, project)
+    if first:
+        return await _stay_open(ctx, project, first)
     return await _merge(ctx, project, clone)
+
+
+def _named(checks: Sequence[str]) -> str:
+    return ", ".join(code(name, 60) for name in checks)
 
 
 async def _publish(
@@ -52,7 +117,7 @@ async def _publish(
     head = project.head_sha or ""
     tasks = await ctx.records.tasks()
     before = await clone.head(project.branch)
-    ours = before in own_commits(project, tasks)
+    ours = await _ours(ctx, project, clone, before)
     await push_once(ctx.effects, clone, head, project.branch, before if ours else None)
     changed = [change.path for change in await clone.changes(project.base_sha or "", head)]
     evidence = await _evidence(clone, tasks)
@@ -85,6 +150,13 @@ async def _publish(
     return await ctx.move(project, Phase.deliver, pull_request=ref), pull
 
 
+async def _ours(ctx: Context, project: Project, clone: Clone, there: str | None) -> bool:
+    """Tell whether what the branch is at may be replaced by the head: it is the work's own, or part of it."""
+    if there is None or there in own_commits(project, await ctx.records.tasks(superseded=True)):
+        return True
+    return await clone.is_ancestor(there, project.head_sha or "")
+
+
 async def _evidence(clone: Clone, tasks: Sequence[Task]) -> dict[str, list[str]]:
     """Return, by requirement, the files in which it can be seen, tests first."""
     found: dict[str, list[str]] = {}
@@ -97,19 +169,25 @@ async def _evidence(clone: Clone, tasks: Sequence[Task]) -> dict[str, list[str]]
     return found
 
 
-async def _may_merge(ctx: Context, project: Project, pull: PullRequest) -> bool:
-    """Tell whether the policy, and where it asks for one an approval of this very head, allow the merge."""
-    match ctx.policy.merge or project.settings.merge:
-        case MergePolicy.auto:
-            return True
-        case MergePolicy.never:
-            return False
-        case MergePolicy.on_approval:
-            return await _approved(ctx, project, pull)
+@dataclass(frozen=True)
+class Standing:
+    """What people and the policy say about merging the present head."""
+
+    accepted: bool  # a person wants it merged as it is
+    may_merge: bool
 
 
-async def _approved(ctx: Context, project: Project, pull: PullRequest) -> bool:
-    """Tell whether somebody with write permission approved the head, and nobody such still wants changes."""
+async def _standing(ctx: Context, project: Project, pull: PullRequest) -> Standing:
+    """Tell whether people and the policy allow the merge of this very head."""
+    asked = project.merge_asked == project.head_sha
+    policy = ctx.policy.merge or project.settings.merge
+    approving, refusing = await _words(ctx, project, pull)
+    accepted = asked or (policy is MergePolicy.on_approval and approving and not refusing)
+    return Standing(accepted, accepted or (policy is MergePolicy.auto and not refusing))
+
+
+async def _words(ctx: Context, project: Project, pull: PullRequest) -> tuple[bool, bool]:
+    """Tell whether somebody with write permission approved the head, and whether such a person still wants changes."""
     latest = {}
     for review in await ctx.forge.reviews(pull.number):
         if review.state in {"approved", "changes_requested", "dismissed"}:
@@ -117,7 +195,7 @@ async def _approved(ctx: Context, project: Project, pull: PullRequest) -> bool:
     standings = await asyncio.gather(*(ctx.forge.permission(author) for author in latest))
     words = [review for review, standing in zip(latest.values(), standings, strict=True) if standing.may_write]
     approving = any(word.state == "approved" and word.commit_sha == project.head_sha for word in words)
-    return approving and not any(word.state == "changes_requested" for word in words)
+    return approving, any(word.state == "changes_requested" for word in words)
 
 
 async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:
@@ -146,17 +224,14 @@ async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:
 
 async def _follow_base(ctx: Context, project: Project, clone: Clone, base: str) -> Command[Any]:
     """Merge the moved base into the branch and verify the result, a few times at most."""
-    if project.rounds >= MOST_BASE_MOVES:
+    if project.base_moves >= MOST_BASE_MOVES:
         text = f"`{project.base_branch}` kept moving while this was verified. Merge it when it is quiet."
         return await _stay_open(ctx, project, text)
-    try:
-        head = await clone.merge(project.head_sha or "", base, f"Merge {project.base_branch} into the work")
-    except MergeConflict as conflict:
-        paths = ", ".join(f"`{path}`" for path in conflict.paths)
-        return await ctx.escalate(project, f"`{project.base_branch}` has moved, and now conflicts in {paths}.")
+    changes = await branch.bring_base_in(ctx, project, clone, base)
+    if changes is None:
+        return await ctx.escalate(project, f"`{project.base_branch}` has moved, and now conflicts with the work.")
     await ctx.move(
-        project, Phase.verify, head_sha=head, base_sha=base, rounds=project.rounds + 1,
-        status=ProjectStatus.verifying,
+        project, Phase.verify, base_moves=project.base_moves + 1, status=ProjectStatus.verifying, **changes
     )  # fmt: skip
     return Command(goto="verify")
 

@@ -9,9 +9,9 @@ from langgraph.types import Command
 
 from app.domain.ports import Clone
 from app.domain.project import Phase, Project, ProjectStatus
-from app.domain.task import Task, TaskStatus, topological_order
+from app.domain.task import REVIEW_KEY, Task, TaskStatus, topological_order
 from app.errors import GitError, MergeConflict
-from workers.maestro.context import FIX_KEY, WAIT, Context, State
+from workers.maestro.context import WAIT, Context, State
 from workers.maestro.pause import waking
 from workers.maestro.rework import resolve
 
@@ -26,7 +26,7 @@ async def dispatch(
     ctx = runtime.context
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
-    if given_up := [task for task in tasks if task.key == FIX_KEY and task.status is TaskStatus.failed]:
+    if given_up := [task for task in tasks if task.follows_up and task.status is TaskStatus.failed]:
         project, tasks = await _go_without(ctx, project, given_up)
     if all(task.status in {TaskStatus.completed, TaskStatus.cancelled} for task in tasks):
         await ctx.move(project, Phase.integrate, status=ProjectStatus.verifying)
@@ -47,9 +47,10 @@ async def dispatch(
 
 
 async def _go_without(ctx: Context, project: Project, fixes: Sequence[Task]) -> tuple[Project, list[Task]]:
-    """Leave out a fix of the review's findings that didn't succeed: the work passed without it, and they are shown."""
+    """Leave out follow-ups that didn't succeed: the work passed without them, and what they were for is told."""
     left_out = [fix.model_copy(update={"status": TaskStatus.cancelled}) for fix in fixes]
-    project = await ctx.move(project, Phase.dispatch, *left_out, notes=(*project.notes, UNFIXED))
+    notes = (UNFIXED,) if any(fix.key == REVIEW_KEY for fix in fixes) else ()
+    project = await ctx.move(project, Phase.dispatch, *left_out, notes=(*project.notes, *notes))
     return project, await ctx.records.tasks()
 
 
@@ -83,7 +84,7 @@ async def _base(clone: Clone, project: Project, task: Task, tasks: Sequence[Task
     if task.base_sha:
         return task.base_sha
     needed = dependencies_of(task, tasks)
-    return (await combine(clone, project.base_sha or "", needed))[0]
+    return (await combine(clone, project.start, needed))[0]
 
 
 async def bring_base(clone: Clone, project: Project, task: Task, tasks: Sequence[Task]) -> str:
@@ -91,14 +92,14 @@ async def bring_base(clone: Clone, project: Project, task: Task, tasks: Sequence
 
     A merge that was made there and never pushed is made again: the same merges give the same commits.
     """
-    base, start = task.base_sha or project.base_sha or "", project.base_sha or ""
+    base = task.base_sha or project.start
     if await _has(clone, base):
         return base
     await clone.fetch()
     for chain in (dependencies_of(task, tasks), in_order(tasks)):
         if not await _has(clone, base):
             with suppress(Conflict):
-                await combine(clone, start, chain)
+                await combine(clone, project.start, chain)
     return base
 
 

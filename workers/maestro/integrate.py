@@ -32,7 +32,7 @@ async def integrate(_: State, runtime: Runtime[Context]) -> Command[Literal["ver
     if len(tasks) > 1 and ctx.policy.push_task_branches:
         await clone.fetch()  # the tasks may have been done on other machines
     try:
-        head = (await combine(clone, project.base_sha or "", in_order(tasks)))[0]
+        head = (await combine(clone, project.start, in_order(tasks)))[0]
     except Conflict as conflict:
         return await resolve(ctx, project, conflict.task, conflict.onto, conflict.paths)
     await ctx.move(project, Phase.verify, head_sha=head, status=ProjectStatus.verifying)
@@ -91,7 +91,7 @@ async def judge(ctx: Context, clone: Clone, project: Project, commit: str) -> tu
 async def _culprit(ctx: Context, clone: Clone, project: Project, tasks: Sequence[Task]) -> tuple[Task, str]:
     """Bisect the merges; return the first task that turns the combination red, and the commit before it."""
     ordered = in_order(tasks)
-    steps = (await combine(clone, project.base_sha or "", ordered))[1]
+    steps = (await combine(clone, project.start, ordered))[1]
     low, high = 0, len(steps) - 1  # the last one is known to be red
     while low < high:
         middle = (low + high) // 2
@@ -100,5 +100,5 @@ async def _culprit(ctx: Context, clone: Clone, project: Project, tasks: Sequence
             high = middle
         else:
             low = middle + 1
-    before = steps[high - 1] if high else project.base_sha or ""
+    before = steps[high - 1] if high else project.start
     return ordered[high], before

@@ -10,7 +10,7 @@ from app.domain.project import Project
 from app.domain.task import Task, TaskStatus
 from app.errors import GitError
 from workers.codegen.cite import cite
-from workers.maestro.context import FIX_KEY, Context
+from workers.maestro.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def conflict(task: Task, onto: str, paths: Sequence[str], at: datetime) -> Memor
 async def outcome(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[Fact]:
     """Return what a merged project teaches: how it was done, and what became of it."""
     at = ctx.clock()
-    changed = any(task.key == FIX_KEY and task.status is TaskStatus.completed for task in tasks)
+    changed = any(task.follows_up and task.status is TaskStatus.completed for task in tasks)
     fate = Fate.changed if changed else Fate.merged
     clone = await ctx.clone(project)
     try:

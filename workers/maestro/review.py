@@ -11,12 +11,12 @@ from app.domain.ports import Step
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.review import Review
 from app.domain.roles import AgentRole
-from app.domain.task import Task
+from app.domain.task import REVIEW_KEY, Task
 from app.errors import BadAnswer
 from workers import feedback
 from workers.agents.prompts import prompt_for
 from workers.maestro.answers import ReviewAnswer
-from workers.maestro.context import FIX_KEY, Context, State
+from workers.maestro.context import Context, State
 from workers.maestro.dispatch import in_order
 
 
@@ -27,7 +27,7 @@ async def review(_: State, runtime: Runtime[Context]) -> Command[Literal["delive
     tasks = await ctx.records.tasks()
     found = await ask(ctx, project)
     blocking = [finding for finding in found.findings if finding.blocks] if found else []
-    if blocking and not any(task.key == FIX_KEY for task in tasks):
+    if blocking and not any(task.key == REVIEW_KEY for task in tasks):
         task = follow_up(ctx, project, tasks, feedback.of_review(blocking))
         await ctx.move(project, Phase.dispatch, task, status=ProjectStatus.building)
         return Command(goto="dispatch")
@@ -54,9 +54,9 @@ def follow_up(ctx: Context, project: Project, tasks: Sequence[Task], findings: s
     """Return a task that mends what the review found, on top of everything that was done."""
     last = in_order(tasks)[-1]
     return Task(
-        id=uuid5(project.id, FIX_KEY),
+        id=uuid5(project.id, REVIEW_KEY),
         project_id=project.id,
-        key=FIX_KEY,
+        key=REVIEW_KEY,
         title="Address the review",
         description="Fix what the code review found in the change that was made for this issue.",
         assigned_agent=last.assigned_agent,

@@ -7,8 +7,10 @@ from app.domain.ports.checkpoints import Checkers, Execution, Workbench
 from app.domain.ports.clock import Clock
 from app.domain.ports.git import Change, Clone, Clones, Worktree
 from app.domain.ports.github import (
+    CheckAction,
     CheckRun,
     Comment,
+    ForeignCheck,
     Forge,
     Forges,
     Issue,
@@ -19,6 +21,7 @@ from app.domain.ports.github import (
     PullRequest,
     RepositoryInfo,
     Review,
+    ReviewComment,
 )
 from app.domain.ports.memory import Forgetful, Memories
 from app.domain.ports.models import (
@@ -36,6 +39,7 @@ from app.domain.ports.models import (
 )
 from app.domain.ports.records import (
     Checked,
+    Discarded,
     Effects,
     Fact,
     Handled,
@@ -53,6 +57,7 @@ __all__ = [
     "ArtifactKind",
     "Call",
     "Change",
+    "CheckAction",
     "CheckRun",
     "Checked",
     "Checkers",
@@ -60,11 +65,13 @@ __all__ = [
     "Clone",
     "Clones",
     "Comment",
+    "Discarded",
     "Effects",
     "Entry",
     "EntryKind",
     "Execution",
     "Fact",
+    "ForeignCheck",
     "Forge",
     "Forges",
     "Forgetful",
@@ -85,6 +92,7 @@ __all__ = [
     "Records",
     "RepositoryInfo",
     "Review",
+    "ReviewComment",
     "Revoked",
     "Step",
     "Thinker",

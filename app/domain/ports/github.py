@@ -50,6 +50,22 @@ class Issue:
 
 
 @dataclass(frozen=True)
+class ReviewComment:
+    """A comment on lines of a pull request's diff; comments that answer each other are a thread."""
+
+    id: int
+    thread: int  # id of the thread's first comment
+    author: str
+    body: str
+    path: str
+    line: int | None  # 1-based, of the new file; None: outdated, or on a removed line
+    start_line: int | None  # where it is about several lines
+    commit_sha: str  # the commit whose lines these are
+    created_at: datetime
+    by_this_app: bool = False
+
+
+@dataclass(frozen=True)
 class Labelling:
     """One setting of a label on an issue: taken off and set again, it is another one."""
 
@@ -82,6 +98,8 @@ class PullRequest:
     base_sha: str
     mergeable: bool | None  # None: GitHub is still working it out
     merge_commit_sha: str | None = None
+    head_ref: str = ""  # the branch
+    author: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,35 @@ class Review:
     commit_sha: str
     body: str
     submitted_at: datetime
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class CheckAction:
+    """A button beside a check run; pressing it sends `check_run.requested_action`."""
+
+    label: str  # 20 characters at most
+    description: str  # 40
+    identifier: str  # 20
+
+
+@dataclass(frozen=True)
+class ForeignCheck:
+    """The latest check run of a name that another app, GitHub Actions among them, made on a commit."""
+
+    id: int
+    name: str
+    app: str  # its slug
+    conclusion: str | None  # None: it has not ended
+    title: str = ""
+    summary: str = ""
+    url: str = ""
+    annotations: tuple[Finding, ...] = ()  # of those that failed
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended and says that something is wrong."""
+        return self.conclusion in {"failure", "timed_out", "action_required", "startup_failure"}
 
 
 @dataclass(frozen=True)
@@ -110,6 +157,7 @@ class CheckRun:
     text: str = ""
     details_url: str | None = None  # where people read more
     annotations: tuple[Finding, ...] = ()
+    actions: tuple[CheckAction, ...] = ()  # three at most
 
 
 class MergeOutcome(StrEnum):
@@ -142,6 +190,7 @@ class Forge(Protocol):
     async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue: ...
     async def find_issue(self, marker: str, label: str, since: datetime) -> Issue | None: ...
     async def comments(self, number: int) -> list[Comment]: ...
+    async def read_comment(self, comment_id: int) -> Comment: ...
     async def permission(self, login: str) -> Permission: ...
     async def comment(self, number: int, body: str) -> int: ...
     async def find_comment(self, number: int, marker: str) -> int | None: ...
@@ -156,6 +205,20 @@ class Forge(Protocol):
     async def find_pull_request(self, head: str, base: str) -> PullRequest | None: ...
     async def pull_request(self, number: int) -> PullRequest: ...
     async def reviews(self, number: int) -> list[Review]: ...
+    async def review_comments(self, number: int) -> list[ReviewComment]:
+        """Return the comments on lines, oldest first."""
+        ...
+
+    async def reply(self, number: int, thread: int, body: str) -> int:
+        """Answer in the thread of a review comment; return the new comment's id."""
+        ...
+
+    async def find_reply(self, number: int, marker: str) -> int | None: ...
+    async def request_reviews(self, number: int, logins: Sequence[str]) -> None:
+        """Ask these people for a review again; those who can't be asked are left out."""
+        ...
+
+    async def foreign_checks(self, head_sha: str) -> list[ForeignCheck]: ...
     async def merge(self, number: int, head_sha: str, method: str, title: str) -> Merge: ...
     async def delete_branch(self, name: str) -> None: ...
     async def token(self) -> str: ...

@@ -48,6 +48,13 @@ class Revoked:
     tasks: tuple[UUID, ...]
 
 
+@dataclass(frozen=True)
+class Discarded:
+    """Tasks of a plan that is no more, which nobody has begun."""
+
+    tasks: tuple[UUID, ...]
+
+
 Fact = (
     Project
     | Task
@@ -60,6 +67,7 @@ Fact = (
     | Handled
     | Postponed
     | Revoked
+    | Discarded
     | Artifact
 )
 
@@ -81,7 +89,10 @@ class Records(Protocol):
     """The rows of one project, as the holder of a lease reads and writes them."""
 
     async def project(self) -> Project: ...
-    async def tasks(self) -> list[Task]: ...
+    async def tasks(self, *, superseded: bool = False) -> list[Task]:
+        """Return the tasks of the present plan, with those of earlier plans where `superseded`."""
+        ...
+
     async def checks(self, commit: str) -> list[CheckResult]: ...
     async def calls(self) -> list[ModelCall]: ...
     async def write(self, *facts: Fact) -> None:

@@ -1,0 +1,68 @@
+"""Concerns: what people or other apps want changed in a pull request, and what became of each. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+MARK = re.compile(r"^\W*C(\d{1,3})\W+(done|no)\b\W*(.*)$", re.IGNORECASE)
+
+
+class ConcernKind(StrEnum):
+    """Where a concern was raised, which is where it is answered."""
+
+    thread = "thread"  # on lines of the pull request
+    review = "review"  # the text of a review
+    command = "command"  # `/aurora fix`, or words to the app in a comment
+    check = "check"  # a failing check of another app, or of ours where somebody pressed its button
+
+
+class Concern(BaseModel):
+    """One thing that is to be changed, or answered with a reason."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: ConcernKind
+    id: int  # of the thread's last comment, the review, the comment, or the check run
+    author: str
+    text: str
+    thread: int | None = None  # the first comment of the thread that is answered
+    path: str = ""
+    line: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What is the same for the same concern, whenever it is gathered."""
+        return f"{self.kind}.{self.id}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an agent says it did about a concern."""
+
+    done: bool
+    words: str
+
+
+def verdicts(summary: str, concerns: Sequence[Concern]) -> dict[str, Verdict]:
+    """Read, from an agent's summary, a line for each concern: `C1 done: how` or `C1 no: why`; by `Concern.key`.
+
+    What isn't named counts as done: the whole change was made for it.
+    """
+    said = {int(found[1]): Verdict(found[2].lower() == "done", found[3].strip()) for found in _lines(summary)}
+    return {one.key: said.get(number, Verdict(True, "")) for number, one in enumerate(concerns, 1)}
+
+
+def declined(summary: str, concerns: Sequence[Concern]) -> bool:
+    """Tell whether the agent gave a reason against every single concern, so that no change is to be expected."""
+    said = {int(found[1]): found for found in _lines(summary)}
+    return bool(concerns) and all(
+        number in said and said[number][2].lower() == "no" and said[number][3].strip()
+        for number in range(1, len(concerns) + 1)
+    )
+
+
+def _lines(summary: str) -> list[re.Match[str]]:
+    return [found for line in summary.splitlines() if (found := MARK.match(line.strip()))]

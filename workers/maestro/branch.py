@@ -1,0 +1,37 @@
+"""The branch of the pull request, which isn't ours alone: people push to it, and the base moves under it."""
+
+from app.domain.ports import Clone
+from app.domain.project import Project
+from app.errors import MergeConflict
+from workers.maestro.context import Context
+from workers.maestro.merging import unite
+from workers.publish import own_commits
+
+THEIRS = "Somebody pushed to the branch: their commit is kept, and everything is checked again with it."
+
+
+async def pushed(ctx: Context, project: Project, clone: Clone) -> str | None:
+    """Return the head of the branch where it is somebody else's commit that isn't part of the work yet."""
+    there = await clone.head(project.branch)
+    if there is None or there in own_commits(project, await ctx.records.tasks(superseded=True)):
+        return None
+    return None if await clone.is_ancestor(there, project.head_sha or "") else there
+
+
+async def adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> dict[str, object]:
+    """Return what changes of the project when somebody's commits are kept and built upon; raises `MergeConflict`."""
+    head = await unite(ctx, project, clone, theirs, project.head_sha or "", f"Merge the work on {project.branch}")
+    base = await clone.head(project.base_branch or "")
+    newer = base is not None and await clone.is_ancestor(base, head)  # they may have brought the base in
+    return {"head_sha": head, "onto": head, "base_sha": base if newer else project.base_sha, "merge_asked": None}
+
+
+async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str) -> dict[str, object] | None:
+    """Return what changes of the project when the base is merged into its head; None where a conflict can't be resolved."""
+    text = f"Merge {project.base_branch} into the work"
+    try:
+        head = await unite(ctx, project, clone, project.head_sha or "", base, text)
+    except MergeConflict:
+        return None
+    asked = head if project.merge_asked == project.head_sha else project.merge_asked  # what they want is the same
+    return {"head_sha": head, "onto": head, "base_sha": base, "merge_asked": asked}
