@@ -273,6 +273,7 @@ class FakeForge:
     checks: list[CheckRun] = field(default_factory=list)
     pulls: dict[int, FakePull] = field(default_factory=dict)
     reactions: set[tuple[int, str]] = field(default_factory=set)
+    reacted: list[tuple[int | None, str]] = field(default_factory=list)  # to comments, or None: to the issue
     merges: list[tuple[int, str, str]] = field(default_factory=list)
     outcomes: list[Merge] = field(default_factory=list)
     lose: Counter[str] = field(default_factory=Counter)
@@ -364,6 +365,7 @@ class FakeForge:
     async def react(self, number: int, content: str, comment_id: int | None = None) -> None:
         self._asked("react")
         self.reactions.add((number, content))
+        self.reacted.append((comment_id, content))
 
     async def change_labels(self, number: int, add: Sequence[str], remove: Sequence[str]) -> None:
         self._asked("change_labels")

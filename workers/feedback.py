@@ -46,3 +46,8 @@ def criteria(requirements: Sequence[Requirement]) -> str:
         f"{item.id}: {item.title}\n" + "\n".join(f"- {criterion}" for criterion in item.criteria)
         for item in requirements
     )
+
+
+def of_lessons(lessons: Sequence[str]) -> str:
+    """Return what earlier attempts taught, for the agent that tries again."""
+    return "Earlier attempts taught:\n" + "\n".join(f"- {lesson}" for lesson in lessons)

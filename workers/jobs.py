@@ -24,8 +24,8 @@ from workers.codegen.state import count, result_message
 from workers.failures import MOST_RETRIES, Failure, classify
 from workers.maestro import graph as maestro
 from workers.maestro.context import Context as MaestroContext
-from workers.maestro.pause import FOR_EVER, pause, steer
-from workers.maestro.settle import cancelled_by
+from workers.maestro.pause import FOR_EVER, pause
+from workers.maestro.steer import goes_on, steer
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +74,10 @@ class Jobs:
         """Run the graph from the project's phase, once for all messages that wait."""
         handled = tuple(message.id for message in messages)
         try:
-            project = await context.records.project()
-            why = cancelled_by(messages)
-            if why and project.phase is not Phase.done:
-                project = await context.move(project, Phase.cancel, reason=why)
-            if project.phase is Phase.done:
+            project = await steer(context, messages)
+            if project.phase is Phase.done or not goes_on(project):
                 context.announce(project)  # the last word may have been lost
-            elif project.phase is Phase.cancel or await steer(context, messages):
+            else:
                 async with self.leases.patience(context.project_id):
                     await maestro.run(context, project.phase)
             await context.flush()

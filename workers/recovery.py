@@ -134,7 +134,7 @@ class Recovery:
                         repository, "issues", f"{issue.number}@{issue.updated_at}", _labelled(issue, label)
                     )
         for run in live:
-            if run.issue_number not in wanted:
+            if run.issue_number not in wanted and not run.reverting:
                 gone = _issue(run.issue_number, "unlabeled", label, now.isoformat())
                 await self._store(repository, "issues", f"{run.id}@{now}", gone)
         if any(run.pull_request for run in live):

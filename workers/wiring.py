@@ -48,7 +48,9 @@ from workers.checkpoints.suite import Checkers
 from workers.codegen import graph as codegen
 from workers.codegen.state import Context as TaskContext
 from workers.exposition import expose
-from workers.intake import Intake, Rules
+from workers.intake.desk import Desk, Rules
+from workers.intake.intake import Intake
+from workers.intake.replies import Replies
 from workers.jobs import Jobs
 from workers.llm.ledger import Ledger
 from workers.llm.models import Models
@@ -249,6 +251,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             merge=settings.merge,
             push_task_branches=settings.task_branches is TaskBranches.pushed,
             most_budget_usd=max(settings.budget, settings.budget_most or 0.0),
+            label=settings.trigger_label,
             public_url=settings.public_url,
             web_url=settings.github_web_url,
         )
@@ -272,7 +275,10 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
         )
         jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
         renames = Renames(Repositories(pool), forges)
-        intake = Intake(inbox, ProjectReader(pool), renames, forges, forges.identity, bench.ring, utc_now, rules)
+        reader = ProjectReader(pool)
+        desk = Desk(reader, forges, forges.identity, utc_now, rules)
+        replies = Replies(reader, leases, utc_now, settings.trigger_label, settings.github_web_url)
+        intake = Intake(desk, inbox, renames, replies, bench.ring)
         opener = Opener(Requests(pool), leases, forges, settings.trigger_label, random.random)
         await load_ahead(models)
         yield Worker(

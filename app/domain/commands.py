@@ -7,7 +7,12 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 WORD = "/aurora"
+LONGEST_WISH = 5000  # characters
 LONGEST_SHOWN = 40  # characters of what somebody wrote, in an answer
+
+
+BOX = "Approve this plan and start the work"  # to be ticked in the comment that shows the plan
+TICKED = re.compile(rf"^\s*[-*] \[x\] {BOX}\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 class Name(StrEnum):
@@ -39,6 +44,7 @@ class Command:
     argument: str = ""  # how its argument is called, empty where it takes none
     form: str = ""  # a pattern of what is accepted as the argument; its first group is what is used
     example: str = ""
+    once: bool = True  # a later comment's overrules it, where that one was heard first
 
     @property
     def usage(self) -> str:
@@ -57,16 +63,16 @@ TABLE = (
     Command(Name.status, "say how far the work is and what it has cost"),
     Command(Name.plan, "show the plan"),
     Command(Name.approve, "start the work as planned"),
-    Command(Name.revise, "make the plan anew with these words", "<text>", WORDS, "leave the export for later"),
-    Command(Name.retry, "try again what failed, or just one task", "[task]", TASK, "t2"),
+    Command(Name.revise, "make the plan anew with these words", "<text>", WORDS, "leave the export for later", False),
+    Command(Name.retry, "try again what failed, or just one task", "[task]", TASK, "t2", False),
     Command(Name.cancel, "end this run now; its branches stay"),
     Command(Name.pause, "hold this run at its next model call"),
     Command(Name.resume, "go on after a pause"),
     Command(Name.budget, "set what this run may cost in US dollars", "<amount>", AMOUNT, "10"),
     Command(Name.merge, "merge the pull request once its checks are green, whatever the policy"),
     Command(Name.rebase, "bring the base branch into the pull request and check it again"),
-    Command(Name.explain, "say what the checks found, or just one of them", "[check]", CHECK, "tests"),
-    Command(Name.fix, "have this changed too", "<text>", WORDS, "the empty list should give zero"),
+    Command(Name.explain, "say what the checks found, or just one of them", "[check]", CHECK, "tests", False),
+    Command(Name.fix, "have this changed too", "<text>", WORDS, "the empty list should give zero", False),
     Command(Name.revert, "open a pull request that takes back what was merged"),
 )
 COMMANDS = {command.name: command for command in TABLE}
@@ -105,12 +111,52 @@ def load(carried: Sequence[Mapping[str, str]]) -> list[Said]:
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 LINE = re.compile(rf" {{0,3}}{WORD}(?:\s+(.*))?$", re.IGNORECASE)
 HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+QUOTED = re.compile(r"^ {0,3}>|^(?: {4}|\t)")
+SPAN = re.compile(r"(`+)[^`].*?\1")
+COURTESY = re.compile(r"\b(?:please|thanks|thank you|now|hey|hi|hello|could you|can you|would you)\b", re.IGNORECASE)
+
+MEANT = (  # whole sentences that stand for a command; anything else that is said to the app is a wish
+    (Name.help, r"help|what can you do|who are you|"),
+    (Name.status, r"status|progress|how (?:far (?:are you|is (?:it|this))|is (?:it|this) going)|where are you.*"),
+    (Name.plan, r"(?:show (?:me )?)?(?:the|your) plan|what(?:'s| is) (?:the|your) plan|plan"),
+    (Name.explain, r"explain|what(?: has)? failed|why (?:did|does|do|is|are|has|have) .*(?:fail|red|broke).*"),
+    (Name.approve, r"approved?|go ahead|lgtm|looks good(?: to me)?|start(?: (?:it|work))?"),
+    (Name.retry, r"retry|(?:try )?again|try (?:it|this) again"),
+    (Name.cancel, r"(?:stop|cancel|abort)(?: (?:it|this|working|the work))?"),
+    (Name.pause, r"pause|wait|hold on"),
+    (Name.resume, r"resume|continue|go on|carry on"),
+    (Name.merge, r"merge(?: (?:it|this|this pull request|the pull request))?"),
+    (Name.rebase, r"rebase|update (?:the |this )?(?:branch|pr|pull request)|resolve (?:the )?(?:merge )?conflicts?"),
+    (Name.revert, r"(?:revert|undo)(?: (?:it|this))?"),
+)
 
 
-def read(comment: str) -> list[Said]:
-    """Return the commands in a comment, in order: those at the start of a line, outside quotes and code."""
-    lines = _shown(HIDDEN.sub("", comment).splitlines())
-    return [_command(match.group(1) or "") for line in lines if (match := LINE.match(line.rstrip()))]
+def read(comment: str, called: str = "") -> list[Said]:
+    """Return the commands in a comment, in order: those at the start of a line, outside quotes and code.
+
+    Without any, a comment that mentions `called` (a name without its `@`) is read as words to the app.
+    """
+    lines = list(_shown(HIDDEN.sub("", comment).splitlines()))
+    found = [_command(match.group(1) or "") for line in lines if (match := LINE.match(line.rstrip()))]
+    return found or (_spoken(lines, called) if called else [])
+
+
+def _spoken(lines: Sequence[str], called: str) -> list[Said]:
+    """Return what free words to the app ask for; none where it isn't mentioned outside quotes and code."""
+    mention = re.compile(rf"(?<![\w/@])@{re.escape(called)}(?:\[bot\])?(?![\w-])[,:]?", re.IGNORECASE)
+    said = [line for line in lines if not QUOTED.match(line)]
+    if not any(mention.search(SPAN.sub("", line)) for line in said):
+        return []
+    words = mention.sub(" ", "\n".join(said)).strip()
+    plain = " ".join(COURTESY.sub(" ", words).split()).strip(" ,.!?:;")
+    for name, form in MEANT:
+        if re.fullmatch(form, plain, re.IGNORECASE):
+            return [Asked(name)]
+    first, _, rest = plain.partition(" ")
+    command = next((one for one in TABLE if one.name == first.casefold() and one.form), None)
+    if command and (whole := re.fullmatch(command.form, rest.strip(), re.IGNORECASE)):
+        return [Asked(command.name, (whole.group(1) or "").strip())]
+    return [Asked(Name.fix, words[:LONGEST_WISH])]
 
 
 def _shown(lines: Sequence[str]) -> Iterable[str]:

@@ -69,9 +69,8 @@ class Effect(StrEnum):
 
     answer = "answer"  # reads the tables and says what they hold; done by intake, at once
     approve = "approve"  # notes that the present plan is approved
-    replan = "replan"  # notes the words, and lets go of the plan and of what was done for it
+    replan = "replan"  # notes the words, takes the tasks from their agents, and lets go of the plan
     reread = "reread"  # lets go of the plan unless work on it has begun
-    stop = "stop"  # takes every task from its agent
     mute = "mute"  # says nothing more on GitHub
     unmute = "unmute"
     pause = "pause"
@@ -159,8 +158,7 @@ TABLE: Mapping[Event, Row] = {
         cancelled=CANCELLED,
     ),
     Name.revise: _row(
-        reading_asking_planning_approving=_do(Effect.replan, to=Phase.parse),
-        building_verifying=_do(Effect.stop, Effect.replan, to=Phase.parse),
+        reading_asking_planning_approving_building_verifying=_do(Effect.replan, to=Phase.parse),
         open="There is a pull request for this plan. Write `/aurora fix <text>` to have it changed, or review #{pull}.",
         paused=RESUME_FIRST,
         merged=MERGED,
@@ -171,7 +169,7 @@ TABLE: Mapping[Event, Row] = {
         reading_planning="Nothing has failed: the work is being planned.",
         asking="Nothing has failed: I wait for an answer to my questions.",
         approving="Nothing has failed: the plan waits for `/aurora approve`.",
-        building=_do(Effect.retry, to=Phase.dispatch),
+        building=_do(Effect.retry),
         verifying="Nothing has failed: everything together is being checked.",
         open=_do(Effect.recheck, to=Phase.deliver),
         paused=RESUME_FIRST,

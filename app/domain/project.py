@@ -49,6 +49,8 @@ class Phase(StrEnum):
     done = "done"
 
 
+EARLY = frozenset({Phase.parse, Phase.plan, Phase.approve})  # nothing has been made yet
+
 STATUS_OF = {  # what a project is again when it goes on from a phase
     Phase.parse: ProjectStatus.parsing,
     Phase.plan: ProjectStatus.planning,
@@ -122,7 +124,9 @@ class Project(BaseModel):
     rounds: int = 0  # how often the combination sent work back
     onto: str | None = None  # the commit that tasks' work is merged onto, once it isn't the base; contains earlier work
     plans: int = 0  # how many plans were made
+    plan_comment: int | None = None  # the comment that shows the present plan and asks for approval
     approved: int | None = None  # the number of the plan that somebody approved
+    retries: int = 0  # how often people had it try again
     guidance: tuple[str, ...] = ()  # what people said about the plan, or about trying again; oldest first
     merge_asked: str | None = None  # the head that somebody with write permission wants merged, whatever the policy
     queued_at: datetime | None = None  # since when it waits for, or has, its turn to be merged

@@ -9,8 +9,8 @@ from datetime import datetime
 from uuid import UUID
 
 from app.domain.budget import SETTING, Cap, Refusal, dollars, nearly_spent
-from app.domain.commands import COMMANDS, WORD, Command, Name
-from app.domain.ports import ModelCall
+from app.domain.commands import BOX, COMMANDS, WORD, Command, Name
+from app.domain.ports import ModelCall, Usual
 from app.domain.project import Pause, Project, ProjectStatus
 from app.domain.requirements import Requirement
 from app.domain.task import Task, TaskStatus
@@ -66,23 +66,23 @@ def marked(text: str, kind: str, project_id: UUID, occurrence: str = "") -> str:
 
 def progress(project: Project, tasks: Sequence[Task], now: datetime, *, repository_url: str) -> str:
     """Return the comment that is updated in place; its marker is `marker("progress", project.id)`."""
-    parts = [f"### {_headline(project, tasks)}"]
+    parts = [f"### {headline(project, tasks)}"]
     if project.reason and project.status in REASONED:
         parts.append(quote(project.reason, 1000))
     if tasks:
-        parts += [graph(tasks), _task_table(tasks, repository_url)]
+        parts += [graph(tasks), task_table(tasks, repository_url)]
     if project.requirements:
         parts.append(fold(f"Requirements ({len(project.requirements)})", requirements(project.requirements)))
     paused = project.status is ProjectStatus.paused
     if nearly_spent(project.spent_usd, project.budget_usd) and not project.status.ended and not paused:
         parts.append(_nearly(project))
     parts.append(_wakes(project.pause) if paused else NEXT[project.status])
-    parts.append(f"<sub>{_account(project, now)}</sub>")
+    parts.append(f"<sub>{account(project, now)}</sub>")
     return marked("\n\n".join(parts), "progress", project.id)
 
 
-def plan(project: Project, tasks: Sequence[Task], commands: Sequence[Command]) -> str:
-    """Return the plan as a comment that asks for approval."""
+def plan(project: Project, tasks: Sequence[Task], usual: Usual) -> str:
+    """Return the plan as a comment that asks for approval; `usual` is what earlier tasks of the repository cost."""
     rows = [
         f"| {task.key} | {inline(task.title, 120)} | {_role(task)} | {', '.join(task.requirements) or '-'} "
         f"| {', '.join(code(path, 60) for path in task.footprint[:5]) or 'anywhere'} |"
@@ -96,10 +96,21 @@ def plan(project: Project, tasks: Sequence[Task], commands: Sequence[Command]) -
             requirements(project.requirements),
             graph(tasks),
             table,
-            "Nothing starts before somebody with write permission approves:",
-            _offered(commands),
+            _expected(project, tasks, usual),
+            f"Nothing starts before somebody with write permission approves. Tick the box, or write a command:\n\n"
+            f"- [ ] {BOX}\n\n{_offered([COMMANDS[Name.approve], COMMANDS[Name.revise], COMMANDS[Name.cancel]])}",
         ]
     )
+
+
+def _expected(project: Project, tasks: Sequence[Task], usual: Usual) -> str:
+    """Say what carrying out the plan is going to cost."""
+    cap = f"It never costs more than {usd(project.budget_usd)}, of which {usd(project.spent_usd)} is spent."
+    if not usual.tasks:
+        return f"**Expected cost:** unknown, since no task of this repository has been completed yet. {cap}"
+    expected = usd(usual.usd * len(tasks))
+    each = f"{count(usual.tasks, 'task')} of this repository cost {usd(usual.usd)} each"
+    return f"**Expected cost:** about {expected}, as the last {each}. {cap}"
 
 
 def questions(project: Project, asked: Sequence[str]) -> str:
@@ -222,10 +233,11 @@ def escalation(
 
 
 def _again(project: Project) -> str:
-    """Say what a person can do now; the next run needs no command."""
+    """Say what a person can do now."""
     return (
-        "To go on from here: say more in the issue or a comment, or finish the work on its branch yourself. "
-        f"For another run, take the label off issue #{project.issue_number} and put it on again."
+        "To go on from here, somebody with write permission writes one of these, or finishes the work by hand:\n\n"
+        f"{_offered([COMMANDS[Name.retry], COMMANDS[Name.fix], COMMANDS[Name.revise], COMMANDS[Name.cancel]])}\n\n"
+        f"For a new run, take the label off issue #{project.issue_number} and put it on again."
     )
 
 
@@ -281,7 +293,8 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _headline(project: Project, tasks: Sequence[Task]) -> str:
+def headline(project: Project, tasks: Sequence[Task]) -> str:
+    """Return in a line how far a project is."""
     number = f"#{project.pull_request.number}" if project.pull_request else "the pull request"
     done = sum(task.status is TaskStatus.completed for task in tasks)
     return {
@@ -298,7 +311,8 @@ def _headline(project: Project, tasks: Sequence[Task]) -> str:
     }[project.status]
 
 
-def _task_table(tasks: Sequence[Task], repository_url: str) -> str:
+def task_table(tasks: Sequence[Task], repository_url: str) -> str:
+    """Return the tasks with their state, agent, attempts and branch."""
     rows = [
         f"| {GLYPHS[task.status]} {task.status.value} | {inline(task.key, 12)} {inline(task.title, 120)} "
         f"| {_role(task)} | {task.attempts or '-'} | {_branch(task, repository_url)} |"
@@ -342,7 +356,8 @@ def _succeeded(task: Task) -> bool:
     return task.status is TaskStatus.completed
 
 
-def _account(project: Project, now: datetime) -> str:
+def account(project: Project, now: datetime) -> str:
+    """Return what a project has cost, and how long it has taken."""
     elapsed = ((project.finished_at or now) - project.created_at).total_seconds()
     return f"{_money(project)} · {duration(elapsed)} · run {project.run}"
 

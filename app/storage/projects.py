@@ -1,9 +1,12 @@
 """Projects as events and readers see them: begun once, found again by their issue or pull request."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.domain.checks import CheckResult
 from app.domain.commands import Said, load
 from app.domain.ports import ModelCall
 from app.domain.project import Phase, Project, Repository
@@ -41,6 +44,7 @@ class Run:
     labelling: int | None  # the last one that it answers
     finished_at: datetime | None
     live: bool
+    reverting: bool  # it takes back what an earlier run had merged: nothing that happens to the issue ends it
     told_to_end: bool
 
     @property
@@ -83,14 +87,41 @@ async def hold(connection: Connection, project: UUID, *, held: bool) -> None:
     await connection.execute(sql("projects.hold"), project, held)
 
 
-async def commanded(connection: Connection, project: UUID, message: UUID) -> dict[int, list[Said]]:
-    """Return the commands that a run was given, by comment, and those of this message, whichever run it was for.
+async def latest_of_pull_request(connection: Connection, repository: str, number: int) -> Project | None:
+    """Return the last run that has this pull request, ended or not."""
+    row = await connection.fetchrow(sql("projects.latest_of_pull_request"), repository, str(number))
+    return rows.project(row) if row else None
+
+
+async def of_commit(connection: Connection, repository: str, sha: str) -> Project | None:
+    """Return the last run that a commit belongs to."""
+    row = await connection.fetchrow(sql("projects.of_commit"), repository, sha)
+    return rows.project(row) if row else None
+
+
+async def live_of_installation(connection: Connection, number: int, repositories: Sequence[str]) -> list[Project]:
+    """Return the runs under way of an installation, in these repositories or, where none are named, in all."""
+    found = await connection.fetch(sql("projects.live_of_installation"), number, list(repositories))
+    return [rows.project(row) for row in found]
+
+
+@dataclass(frozen=True)
+class Commanded:
+    """A message that told a run of the commands in a comment."""
+
+    id: UUID
+    comment: int
+    commands: list[Said]
+
+
+async def commanded(connection: Connection, project: UUID, message: UUID) -> list[Commanded]:
+    """Return what a run was commanded, and this message, whichever run it was for.
 
     Until the transaction ends, nobody else gives the run commands.
     """
     await connection.execute(sql("projects.lock"), project)
     found = await connection.fetch(sql("projects.commanded"), project, message)
-    return {row["comment"]: load(row["commands"]) for row in found}
+    return [Commanded(row["id"], row["comment"], load(row["commands"])) for row in found]
 
 
 @dataclass(frozen=True)
@@ -100,6 +131,7 @@ class Live:
     id: UUID
     issue_number: int
     pull_request: int | None
+    reverting: bool
 
 
 class ProjectReader:
@@ -117,6 +149,24 @@ class ProjectReader:
     async def page(self, limit: int, offset: int) -> list[Project]:
         """Return projects, the newest first."""
         return [rows.project(row) for row in await self._pool.fetch(sql("projects.page"), limit, offset)]
+
+    @asynccontextmanager
+    async def connection(self, connection: Connection | None = None) -> AsyncIterator[Connection]:
+        """Use the connection at hand, or one of the pool."""
+        if connection is not None:
+            yield connection
+            return
+        async with self._pool.acquire() as own:
+            yield own
+
+    async def of_pull_request(self, repository: str, number: int) -> Project | None:
+        """Return the last run that has this pull request."""
+        async with self._pool.acquire() as connection:
+            return await latest_of_pull_request(connection, repository, number)
+
+    async def checks(self, project: Project) -> list[CheckResult]:
+        """Return what the checkpoints said last: of the head, or of what was checked before there was one."""
+        return [rows.check(row) for row in await self._pool.fetch(sql("results.last"), project.id, project.head_sha)]
 
     async def tasks(self, identity: UUID) -> list[Task]:
         """Return the tasks of a project."""

@@ -1,6 +1,6 @@
 """The rows of one project, read freely and written only by the holder of a lease, all or nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 from uuid import UUID, uuid4, uuid5
 
@@ -9,7 +9,19 @@ from app.domain.artifacts import Artifact
 from app.domain.checks import Checkpoint, CheckResult
 from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Checked, Discarded, Fact, Handled, Memories, ModelCall, Postponed, Revoked
+from app.domain.ports import (
+    Begun,
+    Checked,
+    Discarded,
+    Fact,
+    Handled,
+    Memories,
+    ModelCall,
+    Obeyed,
+    Postponed,
+    Revoked,
+    Usual,
+)
 from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.task import Task
@@ -58,6 +70,16 @@ class LeasedRecords:
         """Return the project's model calls, oldest first."""
         return [rows.model_call(row) for row in await self._pool.fetch(sql("usage.of_project"), self._project_id)]
 
+    async def usual_cost(self) -> Usual:
+        """Return what earlier tasks of the repository have cost."""
+        row = await self._pool.fetchrow(sql("usage.usual"), self._project_id)
+        return Usual(row["tasks"], row["usd"]) if row else Usual(0, 0.0)
+
+    async def obeyed(self, messages: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the answers to those of these messages that were obeyed already."""
+        found = await self._pool.fetch(sql("messages.answers"), list(messages))
+        return {row["id"]: row["answer"] or "" for row in found}
+
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them."""
         what = "+".join(sorted({type(fact).__name__ for fact in facts}))
@@ -85,20 +107,33 @@ class LeasedRecords:
                 await self._write_error(connection, fact)
             case Checked() | Artifact():
                 await self._write_found(connection, fact)
-            case Memory():
+            case Memory() | Used() | Settled():
                 await self._write_memory(connection, fact)
-            case Used():
-                await memory.use(connection, self._project_id, fact)
-            case Settled():
-                await memory.settle(connection, self._project_id, fact)
-            case Handled():
-                await connection.execute(sql("messages.handled"), fact.messages)
-            case Postponed():
-                await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds, fact.counted)
+            case Handled() | Postponed():
+                await self._write_handling(connection, fact)
+            case Obeyed():
+                await connection.execute(sql("messages.obeyed"), fact.message, fact.answer)
+            case Begun():
+                await self._begin(connection, fact.project)
             case Revoked() | Discarded():
                 await self._take_away(connection, fact)
             case _:
                 assert_never(fact)
+
+    async def _write_handling(self, connection: Connection, fact: Handled | Postponed) -> None:
+        if isinstance(fact, Handled):
+            await connection.execute(sql("messages.handled"), fact.messages)
+        else:
+            await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds, fact.counted)
+
+    async def _begin(self, connection: Connection, project: Project) -> None:
+        begun = await connection.fetchval(
+            sql("projects.start"), project.id, project.repository.full_name, project.repository.installation_id,
+            project.issue_number, project.title, project.requested_by, project.budget_usd, project.created_at, None,
+        )  # fmt: skip
+        if begun is not None:
+            await connection.execute(sql("projects.save"), *rows.project_parameters(project))
+            await connection.execute(sql("projects.reverts"), project.id, project.reverts)
 
     async def _take_away(self, connection: Connection, fact: Revoked | Discarded) -> None:
         if isinstance(fact, Discarded):
@@ -132,7 +167,13 @@ class LeasedRecords:
             result.log, result.started_at, result.completed_at,
         )  # fmt: skip
 
-    async def _write_memory(self, connection: Connection, fact: Memory) -> None:
+    async def _write_memory(self, connection: Connection, fact: Memory | Used | Settled) -> None:
+        if isinstance(fact, Used):
+            await memory.use(connection, self._project_id, fact)
+            return
+        if isinstance(fact, Settled):
+            await memory.settle(connection, self._project_id, fact)
+            return
         self._repository = await connection.fetchval(sql("memory.repository"), self._project_id)
         await memory.keep(connection, self._repository, fact)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from app.domain.commands import TICKED
 from app.domain.project import Repository
 from app.github.identity import AppIdentity
 from app.web.payloads import OddPayload, Payload
@@ -35,8 +36,17 @@ class Stopped:
 
 
 @dataclass(frozen=True)
+class Edited:
+    """Somebody changed the title or the text of an issue."""
+
+    repository: Repository
+    issue_number: int
+    editor: str
+
+
+@dataclass(frozen=True)
 class Said:
-    """Somebody else than the app commented on an issue or pull request."""
+    """Somebody else than the app commented on an issue or pull request, or edited such a comment."""
 
     repository: Repository
     number: int
@@ -44,6 +54,17 @@ class Said:
     author: str
     body: str
     on_pull_request: bool
+    editor: str | None = None  # who edited it
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """Somebody edited a comment of the app so that its box is ticked."""
+
+    repository: Repository
+    issue_number: int
+    comment_id: int
+    editor: str
 
 
 @dataclass(frozen=True)
@@ -74,6 +95,19 @@ class Rerun:
     repository: Repository
     head_sha: str
     check_name: str | None
+    sender: str
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """Somebody pressed a button of one of this app's check runs."""
+
+    repository: Repository
+    head_sha: str
+    check_name: str
+    run_id: int
+    action: Literal["format", "retry"]
+    sender: str
 
 
 @dataclass(frozen=True)
@@ -85,14 +119,27 @@ class ChecksCompleted:
 
 
 @dataclass(frozen=True)
-class InstallationGone:
-    """The app may no longer see these repositories, or none of the installation's when none are named."""
+class InstallationChanged:
+    """What the app may see has changed: of these repositories, or of all of the installation's when none are named."""
 
     installation_id: int
+    how: Literal["uninstalled", "suspended", "restored"]
     repositories: tuple[str, ...] = ()
 
 
-Intent = Start | Stopped | Said | Reviewed | PullRequestChanged | Rerun | ChecksCompleted | InstallationGone
+Intent = (
+    Start
+    | Stopped
+    | Edited
+    | Said
+    | Ticked
+    | Reviewed
+    | PullRequestChanged
+    | Rerun
+    | Pressed
+    | ChecksCompleted
+    | InstallationChanged
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +172,9 @@ def _intent(event: str, delivery: Payload, app: AppIdentity, reading: Reading) -
             found = _start(delivery, reading)
         case "issues", "closed" | "unlabeled" | "deleted" | "transferred":
             found = _stopped(delivery, app, reading)
-        case "issue_comment", "created":
+        case "issues", "edited":
+            found = _edited(delivery, app)
+        case "issue_comment", "created" | "edited":
             found = _said(delivery, app)
         case "pull_request_review", "submitted" | "dismissed":
             found = _reviewed(delivery, app)
@@ -133,10 +182,12 @@ def _intent(event: str, delivery: Payload, app: AppIdentity, reading: Reading) -
             found = _pull_request_changed(delivery, app)
         case "check_run" | "check_suite", "rerequested":
             found = _rerun(event, delivery, app)
+        case "check_run", "requested_action":
+            found = _pressed(delivery, app)
         case "check_suite", "completed":
             found = _checks_completed(delivery, app)
-        case ("installation", "deleted" | "suspend") | ("installation_repositories", "removed"):
-            found = _gone(event, delivery)
+        case ("installation", "deleted" | "suspend" | "unsuspend") | ("installation_repositories", "removed"):
+            found = _installation(event, delivery)
     return found
 
 
@@ -162,9 +213,21 @@ def _stopped(delivery: Payload, app: AppIdentity, reading: Reading) -> Stopped |
     return None
 
 
-def _said(delivery: Payload, app: AppIdentity) -> Said | None:
+def _edited(delivery: Payload, app: AppIdentity) -> Edited | None:
+    issue = delivery.need(delivery.issue)
+    if issue.pull_request is not None or delivery.sent_by(app):
+        return None
+    return Edited(delivery.where(), issue.number, delivery.need(delivery.sender).login)
+
+
+def _said(delivery: Payload, app: AppIdentity) -> Said | Ticked | None:
     issue, comment = delivery.need(delivery.issue), delivery.need(delivery.comment)
-    if comment.is_by(app) or comment.user is None:
+    editor = delivery.need(delivery.sender).login if delivery.action == "edited" else None
+    if comment.is_by(app):
+        if editor is None or app.is_login(editor) or not TICKED.search(comment.body or ""):
+            return None
+        return Ticked(delivery.where(), issue.number, comment.id, editor)
+    if comment.user is None:
         return None
     return Said(
         repository=delivery.where(),
@@ -173,6 +236,7 @@ def _said(delivery: Payload, app: AppIdentity) -> Said | None:
         author=comment.user.login,
         body=(comment.body or "").replace("\0", ""),
         on_pull_request=issue.pull_request is not None,
+        editor=editor,
     )
 
 
@@ -197,7 +261,19 @@ def _rerun(event: str, delivery: Payload, app: AppIdentity) -> Rerun | None:
     check = delivery.need(delivery.check_run if event == "check_run" else delivery.check_suite)
     if check.app is None or check.app.id != app.id:
         return None
-    return Rerun(delivery.where(), check.head_sha, check.name if event == "check_run" else None)
+    name = check.name if event == "check_run" else None
+    return Rerun(delivery.where(), check.head_sha, name, delivery.need(delivery.sender).login)
+
+
+def _pressed(delivery: Payload, app: AppIdentity) -> Pressed | None:
+    check, action = delivery.need(delivery.check_run), delivery.need(delivery.requested_action)
+    if check.app is None or check.app.id != app.id or check.id is None:
+        return None
+    match action.identifier:
+        case "format" | "retry" as pressed:
+            sender = delivery.need(delivery.sender).login
+            return Pressed(delivery.where(), check.head_sha, check.name or "", check.id, pressed, sender)
+    return None
 
 
 def _checks_completed(delivery: Payload, app: AppIdentity) -> ChecksCompleted | None:
@@ -206,12 +282,20 @@ def _checks_completed(delivery: Payload, app: AppIdentity) -> ChecksCompleted | 
     return None if own else ChecksCompleted(delivery.where(), suite.head_sha)
 
 
-def _gone(event: str, delivery: Payload) -> InstallationGone | None:
-    number = delivery.need(delivery.installation).id
+HOW: Mapping[str, Literal["uninstalled", "suspended", "restored"]] = {
+    "deleted": "uninstalled",
+    "removed": "uninstalled",
+    "suspend": "suspended",
+    "unsuspend": "restored",
+}
+
+
+def _installation(event: str, delivery: Payload) -> InstallationChanged | None:
+    number, how = delivery.need(delivery.installation).id, HOW[delivery.action or ""]
     if event == "installation":
-        return InstallationGone(number)
+        return InstallationChanged(number, how)
     names = tuple(one.full_name for one in delivery.repositories_removed)
-    return InstallationGone(number, names) if names else None
+    return InstallationChanged(number, how, names) if names else None
 
 
 def _same(one: str, other: str) -> bool:

@@ -89,8 +89,15 @@ class CheckPart(Part):
     """A check run or check suite."""
 
     head_sha: Sha
+    id: Id | None = None
     name: Annotated[str, StringConstraints(max_length=400)] | None = None
     app: AppPart | None = None
+
+
+class ActionPart(Part):
+    """The button of a check run that was pressed."""
+
+    identifier: Annotated[str, StringConstraints(max_length=20)]
 
 
 class RepositoryPart(Part):
@@ -113,6 +120,7 @@ class Payload(Part):
     pull_request: PullRequestPart | None = None
     check_run: CheckPart | None = None
     check_suite: CheckPart | None = None
+    requested_action: ActionPart | None = None
     repositories_removed: list[RepositoryPart] = []
 
     def need(self, part: T | None) -> T:

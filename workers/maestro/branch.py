@@ -27,7 +27,7 @@ async def adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> di
 
 
 async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str) -> dict[str, object] | None:
-    """Return what changes of the project when the base is merged into its head; None where a conflict can't be resolved."""
+    """Return what changes of the project when the base is merged into its head; None where they can't be joined."""
     text = f"Merge {project.base_branch} into the work"
     try:
         head = await unite(ctx, project, clone, project.head_sha or "", base, text)

@@ -55,6 +55,7 @@ class Policy:
     merge: MergePolicy | None = None  # overrides the repositories' own
     push_task_branches: bool = True
     most_budget_usd: float = 5.0  # to which people may raise a project's cap
+    label: str = "aurora"  # that starts a run
     public_url: str | None = None
     web_url: str = "https://github.com"
 
@@ -117,6 +118,8 @@ class Context:
 
     def announce(self, project: Project) -> None:
         """Bring progress comment and label up to date soon; what is overtaken meanwhile isn't shown."""
+        if project.muted:
+            return
         self._latest = project
         if self._announcer is None or self._announcer.done():
             if self._announcer is not None:
@@ -152,22 +155,24 @@ class Context:
             await self.forge.change_labels(project.issue_number, add, sorted(others & present))
             self._shown_label = wanted
 
-    async def comment_once(self, project: Project, kind: str, occurrence: str, text: str) -> tuple[int, bool]:
-        """Write a comment on the issue unless that was done; return its id and whether it was written now.
+    async def comment_once(
+        self, project: Project, kind: str, occurrence: str, text: str, number: int | None = None
+    ) -> tuple[int, bool]:
+        """Write a comment on the issue, or on `number`, unless that was done; return its id and whether it was now.
 
         A comment whose writing was not recorded is found again by the hidden marker of kind and occurrence.
         """
-        written = False
+        written, where = False, number or project.issue_number
         marker = render.marker(kind, project.id, occurrence)
 
         async def act() -> Outcome:
             nonlocal written
             written = True
             body = text if marker in text else f"{marker}\n{text}"
-            return {"id": await self.forge.comment(project.issue_number, body)}
+            return {"id": await self.forge.comment(where, body)}
 
         async def find() -> Outcome | None:
-            found = await self.forge.find_comment(project.issue_number, marker)
+            found = await self.forge.find_comment(where, marker)
             return {"id": found} if found is not None else None
 
         outcome = await self.effects.once(f"comment.{kind}.{occurrence}", act, find)

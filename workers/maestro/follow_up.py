@@ -8,13 +8,20 @@ from app.domain.ports import Fact
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task
 from workers.agents.roster import GENERALIST, assign
+from workers.maestro.change import Change
 from workers.maestro.context import Context
 
 MOST_TITLE = 80  # characters
 
 
 async def follow_up(ctx: Context, project: Project, concerns: Sequence[Concern], *facts: Fact) -> Project:
-    """Add a task that answers the concerns, to be dispatched next; concerns that a task has already are left out.
+    """Add a task that answers the concerns, as `followed_up` does, and write it with `facts`."""
+    change = await followed_up(ctx, project, concerns)
+    return await ctx.move(change.project, change.project.phase, *change.facts, *facts)
+
+
+async def followed_up(ctx: Context, project: Project, concerns: Sequence[Concern]) -> Change:
+    """Return the project with a task that answers the concerns, to be dispatched next; what a task has is left out.
 
     One task for all of them, however many: a review of twelve comments is one follow-up. It begins on the head of the
     pull request where there is one, else on everything that is still being done.
@@ -23,13 +30,11 @@ async def follow_up(ctx: Context, project: Project, concerns: Sequence[Concern],
     known = {concern.key for task in tasks for concern in task.concerns}
     new = tuple(concern for concern in concerns if concern.key not in known)
     if not new:
-        return project
+        return Change(project)
     delivered = project.head_sha if project.pull_request else None
     changes = {"onto": delivered, "rounds": 0, "merge_asked": None} if delivered else {}
-    return await ctx.move(
-        project, Phase.dispatch, _task(ctx, project, tasks, new), *facts, status=ProjectStatus.building, reason=None,
-        **changes,
-    )  # fmt: skip
+    changes |= {"phase": Phase.dispatch, "status": ProjectStatus.building, "reason": None}
+    return Change(project.model_copy(update=changes), (_task(ctx, project, tasks, new),))
 
 
 def _task(ctx: Context, project: Project, tasks: Sequence[Task], concerns: tuple[Concern, ...]) -> Task:

@@ -40,8 +40,10 @@ async def plan(_: State, runtime: Runtime[Context]) -> Command[Literal["approve"
     if wanted is None:
         wanted = whole(project)
         notes = (*notes, "No usable plan came from the model, so all requirements were given to one agent.")
-    tasks = lay_out(project, wanted, ctx)
-    await ctx.move(project, Phase.approve, *tasks, notes=notes)
+    earlier = await ctx.records.tasks(superseded=True)
+    tasks = lay_out(project, wanted, ctx, len(earlier))
+    number = project.plans + 1
+    await ctx.move(project, Phase.approve, *tasks, notes=notes, plans=number, plan_comment=None)
     return Command(goto="approve")
 
 
@@ -50,10 +52,12 @@ async def _plan(ctx: Context, project: Project) -> Plan | None:
     requirements = criteria(project.requirements)
     code = await repository_map(clone, project.base_sha or "", requirements, (), MAP_TOKENS)
     refusal = ""
+    said = "\n".join(project.guidance)
     for attempt in range(TRIES):
-        prompt = prompt_for(Step.plan, requirements=requirements, map=code, refusal=refusal)
+        prompt = prompt_for(Step.plan, requirements=requirements, said=said, map=code, refusal=refusal)
+        call = ctx.call(Step.plan, f"plan{project.plans or ''}.{attempt}")  # another plan is another question
         try:
-            answer = await ctx.thinker.answer(ctx.call(Step.plan, f"plan.{attempt}"), ctx.journal, PlanAnswer, prompt)
+            answer = await ctx.thinker.answer(call, ctx.journal, PlanAnswer, prompt)
             check_plan(answer, tuple(item.id for item in project.requirements))
             return join_overlapping(leave_to_makers(answer))
         except BadAnswer:
@@ -115,11 +119,14 @@ def whole(project: Project) -> Plan:
     return Plan(tasks=(task,))
 
 
-def lay_out(project: Project, wanted: Plan, ctx: Context) -> list[Task]:
-    """Return the tasks with ids, roles, branches, and the order that their footprints demand."""
+def lay_out(project: Project, wanted: Plan, ctx: Context, earlier: int = 0) -> list[Task]:
+    """Return the tasks with ids, roles, branches, and the order that their footprints demand.
+
+    Their keys go on from the `earlier` tasks of plans that are no more.
+    """
     planned = wanted.tasks
     order = serialise_overlaps(wanted.nodes())
-    keys = {task.key: f"t{number}" for number, task in enumerate(planned, 1)}
+    keys = {task.key: f"t{number}" for number, task in enumerate(planned, earlier + 1)}
     identity = {key: uuid5(project.id, name) for key, name in keys.items()}
     return [
         Task(
@@ -161,9 +168,11 @@ async def approve(_: State, runtime: Runtime[Context]) -> Command[Literal["dispa
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
     if needs_approval(project, len(tasks)) and not await _approved(ctx, project, tasks):
+        shown, _written = await _show(ctx, project, tasks)
         waiting = await ctx.move(
-            project, Phase.approve, status=ProjectStatus.waiting, reason="It waits for approval of the plan."
-        )
+            project, Phase.approve, status=ProjectStatus.waiting, reason="It waits for approval of the plan.",
+            plan_comment=shown,
+        )  # fmt: skip
         ctx.announce(waiting)
         return WAIT
     decided = await decisions(ctx, project, tasks)
@@ -173,10 +182,18 @@ async def approve(_: State, runtime: Runtime[Context]) -> Command[Literal["dispa
 
 async def _approved(ctx: Context, project: Project, tasks: Sequence[Task]) -> bool:
     """Show the plan, and tell whether somebody with write permission has approved it since."""
-    text = render.plan(project, tasks, [commands.COMMANDS[commands.Name.approve]])
-    shown, written = await ctx.comment_once(project, "plan", "", text)
+    if project.approved == project.plans:
+        return True
+    shown, written = await _show(ctx, project, tasks)
     later = [] if written else [said for said in await ctx.comments_of_writers(project) if said.id > shown]
     return any(APPROVE in commands.read(said.body) for said in later)
+
+
+async def _show(ctx: Context, project: Project, tasks: Sequence[Task]) -> tuple[int, bool]:
+    """Show the plan in a comment of its own; return its id, and whether it was written now."""
+    text = render.plan(project, tasks, await ctx.records.usual_cost())
+    number = str(project.plans) if project.plans > 1 else ""
+    return await ctx.comment_once(project, "plan", number, text)
 
 
 def needs_approval(project: Project, tasks: int) -> bool:

@@ -7,7 +7,6 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.memory import Fate, Settled
-from app.domain.messages import AgentMessage
 from app.domain.ports import Revoked
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
@@ -21,14 +20,21 @@ async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end_
     ctx = runtime.context
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
-    issue = await ctx.forge.issue(project.issue_number)
-    if issue.state == "open":
+    if not project.reverts and (await ctx.forge.issue(project.issue_number)).state == "open":
         await ctx.forge.close_issue(project.issue_number)
     branches = {project.branch, *(task.branch for task in tasks if task.result and task.result.commit)}
     await asyncio.gather(*(ctx.forge.delete_branch(branch) for branch in sorted(branches)))
-    learned = await outcome(ctx, project, tasks)
+    left = [stop(task, ctx) for task in tasks if not task.status.ended]  # of a follow-up, when people merged meanwhile
+    learned = [] if project.reverts else await outcome(ctx, project, tasks)
     done = await ctx.move(
-        project, Phase.done, *learned, status=ProjectStatus.merged, reason=None, finished_at=ctx.clock()
+        project,
+        Phase.done,
+        *learned,
+        *left,
+        Revoked(tuple(task.id for task in left)),
+        status=ProjectStatus.merged,
+        reason=None,
+        finished_at=ctx.clock(),
     )
     ctx.announce(done)
     await ctx.memories.settle(project.repository.full_name)
@@ -41,6 +47,7 @@ async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__en
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
     round_ = f"{project.rounds}.{sum(task.round for task in tasks)}"
+    round_ += f".{project.retries}" if project.retries else ""
     logs = f"{ctx.policy.public_url}/projects/{project.id}" if ctx.policy.public_url else None
     body = render.escalation(project, tasks, repository_url=ctx.url(project), logs=logs)
     await ctx.comment_once(project, "escalation", round_, body)
@@ -74,7 +81,7 @@ async def cancel(_: State, runtime: Runtime[Context]) -> Command[Literal["settle
 
 async def _merged_meanwhile(ctx: Context, project: Project) -> bool:
     """Tell whether a person merged the pull request, which closes the issue too."""
-    if project.pull_request is None:
+    if project.pull_request is None or project.muted:
         return False
     return (await ctx.forge.pull_request(project.pull_request.number)).merged
 
@@ -82,11 +89,3 @@ async def _merged_meanwhile(ctx: Context, project: Project) -> bool:
 def stop(task: Task, ctx: Context) -> Task:
     """Return the task as cancelled now."""
     return task.model_copy(update={"status": TaskStatus.cancelled, "completed_at": ctx.clock()})
-
-
-def cancelled_by(messages: list[AgentMessage]) -> str | None:
-    """Return why the project is to be cancelled, if one of the messages says so."""
-    for message in messages:
-        if message.payload.get("event") == "cancelled":
-            return str(message.payload.get("why", "It was cancelled."))
-    return None

@@ -38,16 +38,19 @@ from app.domain.ports.models import (
     WorkResult,
 )
 from app.domain.ports.records import (
+    Begun,
     Checked,
     Discarded,
     Effects,
     Fact,
     Handled,
     ModelCall,
+    Obeyed,
     Outcome,
     Postponed,
     Records,
     Revoked,
+    Usual,
 )
 
 __all__ = [
@@ -55,6 +58,7 @@ __all__ = [
     "Archive",
     "Artifact",
     "ArtifactKind",
+    "Begun",
     "Call",
     "Change",
     "CheckAction",
@@ -84,6 +88,7 @@ __all__ = [
     "Merge",
     "MergeOutcome",
     "ModelCall",
+    "Obeyed",
     "Outcome",
     "Permission",
     "Postponed",
@@ -98,6 +103,7 @@ __all__ = [
     "Thinker",
     "Unkept",
     "Usage",
+    "Usual",
     "WorkEnd",
     "WorkResult",
     "Workbench",

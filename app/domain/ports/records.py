@@ -1,6 +1,6 @@
 """Records: the rows that a holder of a lease writes, and effects that happen once."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -55,6 +55,21 @@ class Discarded:
     tasks: tuple[UUID, ...]
 
 
+@dataclass(frozen=True)
+class Obeyed:
+    """A message whose effects are written in this very transaction, with what is to be answered."""
+
+    message: UUID
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that follows from another one; where its issue has a run under way, nothing is begun."""
+
+    project: Project
+
+
 Fact = (
     Project
     | Task
@@ -68,6 +83,8 @@ Fact = (
     | Postponed
     | Revoked
     | Discarded
+    | Obeyed
+    | Begun
     | Artifact
 )
 
@@ -85,6 +102,14 @@ class ModelCall:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Usual:
+    """What earlier tasks of a repository have cost."""
+
+    tasks: int
+    usd: float  # each
+
+
 class Records(Protocol):
     """The rows of one project, as the holder of a lease reads and writes them."""
 
@@ -95,6 +120,11 @@ class Records(Protocol):
 
     async def checks(self, commit: str) -> list[CheckResult]: ...
     async def calls(self) -> list[ModelCall]: ...
+    async def usual_cost(self) -> Usual: ...
+    async def obeyed(self, messages: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the answers to those of these messages that were obeyed already."""
+        ...
+
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them; raises `LeaseLost`."""
         ...

@@ -3,6 +3,8 @@
 ALTER TABLE projects
     ADD COLUMN onto text,  -- the commit that tasks' work is merged onto, once it isn't the base
     ADD COLUMN plans integer NOT NULL DEFAULT 0,  -- how many were made
+    ADD COLUMN plan_comment bigint,  -- that shows the present plan and asks for approval
+    ADD COLUMN retries integer NOT NULL DEFAULT 0,
     ADD COLUMN approved integer,  -- the number of the plan that somebody approved
     ADD COLUMN guidance jsonb NOT NULL DEFAULT '[]',  -- what people said about the plan, or about trying again
     ADD COLUMN merge_asked text,  -- the head that somebody wants merged, whatever the policy
@@ -16,5 +18,10 @@ ALTER TABLE projects
 ALTER TABLE tasks
     ADD COLUMN concerns jsonb NOT NULL DEFAULT '[]',  -- what it answers on the pull request
     ADD COLUMN superseded boolean NOT NULL DEFAULT false;  -- of a plan that is no more
+
+-- What a message had done is written with what it did, and so is the answer to it: nothing is obeyed twice.
+ALTER TABLE agent_messages
+    ADD COLUMN obeyed_at timestamptz,
+    ADD COLUMN answer text;
 
 CREATE INDEX projects_queued ON projects (repository, base_branch, queued_at) WHERE queued_at IS NOT NULL;

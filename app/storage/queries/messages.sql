@@ -14,6 +14,14 @@ SELECT * FROM agent_messages WHERE subject = $1 AND handled_at IS NULL AND due_a
 -- Note that these messages have had their effect.
 UPDATE agent_messages SET handled_at = now() WHERE id = ANY ($1::uuid[]) AND handled_at IS NULL
 
+-- name: obeyed
+-- Note that what a message asks for is done, with the answer to it.
+UPDATE agent_messages SET obeyed_at = now(), answer = $2 WHERE id = $1
+
+-- name: answers
+-- The answers to those of these messages that were obeyed.
+SELECT id, answer FROM agent_messages WHERE id = ANY ($1::uuid[]) AND obeyed_at IS NOT NULL
+
 -- name: postpone
 -- Handle these messages later; $3: because handling them failed.
 UPDATE agent_messages SET due_at = now() + $2 * interval '1 second', tries = tries + $3::boolean::int

@@ -20,3 +20,11 @@ FROM test_results WHERE project_id = $1 AND commit_sha = $2
 INSERT INTO agent_errors (id, project_id, task_id, agent, error_type, message, stack_trace, timestamp, retry_count, max_retries)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING
+
+-- name: last
+-- What the checkpoints said of a commit, or where nothing is known of it, of the commit that was checked last.
+SELECT * FROM test_results
+WHERE project_id = $1 AND commit_sha = COALESCE(
+    (SELECT commit_sha FROM test_results WHERE project_id = $1 AND commit_sha = $2 LIMIT 1),
+    (SELECT commit_sha FROM test_results WHERE project_id = $1 ORDER BY completed_at DESC LIMIT 1))
+ORDER BY completed_at

@@ -88,6 +88,17 @@ WITH moved AS (
 UPDATE purses SET reserved_usd = purses.reserved_usd - moved.reserved, spent_usd = purses.spent_usd + moved.spent
 FROM locked JOIN moved USING (key) WHERE purses.key = locked.key
 
+-- name: usual
+-- What the last tasks of the project's repository that were completed have cost each.
+SELECT count(*) AS tasks, COALESCE(avg(one.usd), 0)::float8 AS usd FROM (
+    SELECT sum(u.usd) AS usd
+    FROM tasks t
+    JOIN projects p ON p.id = t.project_id
+    JOIN token_usage u ON u.project_id = p.id AND u.task_id = t.id
+    WHERE p.repository = (SELECT repository FROM projects WHERE id = $1) AND p.id <> $1 AND t.status = 'completed'
+    GROUP BY t.id, t.completed_at ORDER BY t.completed_at DESC LIMIT 50
+) AS one
+
 -- name: of_project
 -- Every call of a project, for its account and its critical path.
 SELECT task_id, step, model, status, usd::float8 AS usd, input_tokens, output_tokens, seconds

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.domain.messages import AgentMessage
-from app.domain.ports import Permission
+from app.domain.ports import Comment, Permission
 from app.errors import Transient
 from app.github.identity import AppIdentity
 from app.storage.deliveries import Inbox
@@ -19,9 +19,11 @@ from app.storage.pool import Pool
 from app.storage.projects import ProjectReader
 from app.storage.repositories import Repositories
 from app.web.events import Reading
-from tests.fakes import START, FakeForges
+from tests.fakes import MAIN, START, FakeForges, FakePull
 from tests.integration.core.world import ISSUE, World
-from workers.intake import Intake, Rules
+from workers.intake.desk import Desk, Rules
+from workers.intake.intake import Intake
+from workers.intake.replies import Replies
 from workers.renames import Renames
 
 APP = AppIdentity(7, "aurora-dev")
@@ -55,13 +57,21 @@ class Door:
 
         runs, forges = ProjectReader(world.pool), FakeForges(world.forge)
         renames = Renames(Repositories(world.pool), forges)
-        self.intake = Intake(self.inbox, runs, renames, forges, identity, ring, world.clock, rules)
+        desk = Desk(runs, forges, identity, world.clock, rules)
+        replies = Replies(runs, world.leases, world.clock, "aurora", "https://example.org")
+        self.intake = Intake(desk, self.inbox, renames, replies, ring)
 
     async def store(self, guid: str, payload: dict[str, Any], event: str = "issues") -> str:
         await self.inbox.store(guid, event, payload["action"], json.dumps(payload).encode())
         return guid
 
     async def receive(self, guid: str, payload: dict[str, Any], event: str = "issues") -> None:
+        if event == "issue_comment":  # what is told of stands on GitHub
+            told, forge = payload["comment"], self.world.forge
+            if all(one.id != told["id"] for _, one in forge.said):
+                author = told["user"]["login"]
+                comment = Comment(told["id"], author, told["body"], START, APP.is_login(author))
+                forge.said.append((payload["issue"]["number"], comment))
         await self.intake.handle(await self.store(guid, payload, event))
 
 
@@ -230,13 +240,14 @@ async def test_what_happens_to_a_pull_request_reaches_the_run_that_made_it(aroun
     world, door = around, Door(around)
     await door.receive("one", labelled())
     reference = json.dumps({"number": 4, "url": "u", "head_sha": "a" * 40, "merged": False})
+    world.forge.pulls[4] = FakePull(4, "Title", "", "aurora/1.1", MAIN, "a" * 40, "closed", merged=True)
     await world.pool.execute("UPDATE projects SET pull_request = $1", json.loads(reference))
     review = {"state": "APPROVED", "commit_id": "a" * 40, "user": ANN}
     for guid, number in (("two", 4), ("three", 5)):
         body = labelled("submitted", review=review, pull_request={"number": number})
         await door.receive(guid, body, "pull_request_review")
     await door.receive("four", labelled("closed", pull_request={"number": 4, "merged": True}), "pull_request")
-    assert [one["event"] for one in await messages(world.pool)] == ["labelled", "looked_at", "looked_at"]
+    assert [one["event"] for one in await messages(world.pool)] == ["labelled", "looked_at", "pull_closed"]
 
 
 async def standing(pool: Pool, guid: str) -> tuple[bool, bool, str | None]:
@@ -395,7 +406,7 @@ async def test_commands_that_arrive_in_another_order_leave_what_was_said_last(ar
     await say(door, "zero", 9, "/aurora budget 3")
     assert await around.pool.fetchval("SELECT held FROM projects") is False
     told = {one["comment"]: one["commands"] for one in await messages(around.pool) if one["event"] == "said"}
-    assert told == {11: [{"name": "resume", "argument": ""}], 10: [{"name": "budget", "argument": "4"}], 9: []}
+    assert told == {11: [{"name": "resume", "argument": ""}], 10: [{"name": "budget", "argument": "4"}]}
 
 
 async def test_words_on_a_pull_request_are_no_message(around: World):

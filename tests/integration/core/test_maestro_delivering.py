@@ -183,7 +183,7 @@ async def test_a_base_that_keeps_moving_is_followed_three_times(world: World):
     project = await world.start()
     assert project.status is ProjectStatus.open
     assert "kept moving" in (project.reason or "")
-    assert project.rounds == 3
+    assert project.base_moves == 3
     world.forge.outcomes = [BASE_MOVED] * 99
 
 
@@ -216,12 +216,13 @@ async def test_what_github_refuses_to_merge_stays_open_with_its_reason(world: Wo
 
 
 async def test_a_pull_request_closed_by_hand_is_taken_for_a_no(world: World):
-    """Nothing is opened again; a person is asked once."""
+    """Nothing is opened again, and nobody is asked."""
     pull = await opened(world)
     pull.state = "closed"
-    assert (await looked_at(world)).status is ProjectStatus.escalated
-    assert "closed without being merged" in world.comments("escalation")[0]
-    assert world.labels == {"aurora", "aurora: escalated"}
+    assert (await looked_at(world)).status is ProjectStatus.cancelled
+    assert "closed without being merged" in world.comments("progress")[0]
+    assert not world.comments("escalation")
+    assert world.labels == {"aurora"}
 
 
 async def test_many_events_at_once_merge_once(world: World):

@@ -18,12 +18,15 @@ from app.domain.project import Repository
 from app.errors import Transient
 from app.github.forges import GitHubForges
 from app.storage.deliveries import Inbox
+from app.storage.leases import Leases
 from app.storage.pool import Pool, connect
 from app.storage.projects import ProjectReader
 from app.storage.repositories import Repositories
 from app.web.events import Reading
 from app.web.server import create_app, serve
-from workers.intake import Intake, Rules
+from workers.intake.desk import Desk, Rules
+from workers.intake.intake import Intake
+from workers.intake.replies import Replies
 from workers.recovery import Recovery
 from workers.renames import Renames
 from workers.wiring import Worker, utc_now
@@ -83,7 +86,9 @@ class Scene:
         rules = Rules(Reading(), frozenset(), budget_usd=5.0, paused=self.paused)
         runs = ProjectReader(self.pool)
         renames = Renames(Repositories(self.pool), self.forges)
-        intake = Intake(self.inbox, runs, renames, self.forges, self.forges.identity, ring, utc_now, rules)
+        desk = Desk(runs, self.forges, self.forges.identity, utc_now, rules)
+        replies = Replies(runs, Leases(self.pool, "worker"), utc_now, "aurora", "https://example.org")
+        intake = Intake(desk, self.inbox, renames, replies, ring)
         guids = [row["guid"] for row in await self.pool.fetch("SELECT guid FROM deliveries ORDER BY random()")]
         await asyncio.gather(*(intake.handle(guid) for guid in guids * 2))
 

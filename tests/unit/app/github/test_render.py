@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.budget import Cap, Refusal
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
-from app.domain.commands import COMMANDS, Name
+from app.domain.ports import Usual
 from app.domain.project import Pause, Project, ProjectStatus, PullRequestRef, Repository
 from app.domain.requirements import Requirement
 from app.domain.roles import AgentRole
@@ -204,11 +204,10 @@ def test_without_evidence_a_requirement_names_its_tasks():
 
 def every_text() -> dict[str, str]:
     one, tasks, results = hostile()
-    commands = [COMMANDS[Name.approve]]
     check = check_run(results[0], "a" * 40, "x")
     return {
         "progress": render.progress(one, tasks, NOW, repository_url=URL),
-        "plan": render.plan(one, tasks, commands),
+        "plan": render.plan(one, tasks, Usual(0, 0.0)),
         "questions": render.questions(one, [EVIL]),
         "escalation": render.escalation(one, tasks, repository_url=URL),
         "pull request": pull_request.body(one, tasks, results, evidence={"REQ-001": [EVIL]}),

@@ -90,15 +90,19 @@ CHECK = {"head_sha": SHA, "name": "aurora / tests", "app": {"id": 7}}
         (
             "check_run",
             payload("rerequested", check_run=CHECK),
-            events.Rerun(REPOSITORY, SHA, "aurora / tests"),
+            events.Rerun(REPOSITORY, SHA, "aurora / tests", "alice"),
         ),
-        ("check_suite", payload("rerequested", check_suite=CHECK), events.Rerun(REPOSITORY, SHA, None)),
+        ("check_suite", payload("rerequested", check_suite=CHECK), events.Rerun(REPOSITORY, SHA, None, "alice")),
         (
             "check_suite",
             payload("completed", check_suite=CHECK | {"app": {"id": 8}}),
             events.ChecksCompleted(REPOSITORY, SHA),
         ),
-        ("installation", {"action": "deleted", "installation": {"id": 5}}, events.InstallationGone(5)),
+        (
+            "installation",
+            {"action": "deleted", "installation": {"id": 5}},
+            events.InstallationChanged(5, "uninstalled"),
+        ),
         (
             "installation_repositories",
             {
@@ -106,7 +110,7 @@ CHECK = {"head_sha": SHA, "name": "aurora / tests", "app": {"id": 7}}
                 "installation": {"id": 5},
                 "repositories_removed": [{"full_name": "o/r"}],
             },
-            events.InstallationGone(5, ("o/r",)),
+            events.InstallationChanged(5, "uninstalled", ("o/r",)),
         ),
     ],
 )
@@ -119,7 +123,7 @@ def test_a_delivery_asks_for(event: str, delivery: dict[str, Any], expected: eve
     [
         ("issues", payload("labeled", issue=ISSUE, label={"name": "bug"})),
         ("issues", payload("opened", issue={"number": 3, "labels": []})),
-        ("issues", payload("edited", issue=ISSUE)),
+        ("issues", payload("edited", issue=ISSUE, sender=OWN)),
         ("issues", payload("unlabeled", issue=ISSUE, label={"name": "bug"})),
         ("issues", payload("labeled", issue=ISSUE | {"pull_request": {}}, label={"name": "aurora"})),
         ("issues", payload("closed", issue=ISSUE, sender=OWN)),

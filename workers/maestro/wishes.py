@@ -1,0 +1,74 @@
+"""What people want of a pull request: merged, brought up to date, changed, checked once more, or taken back."""
+
+from uuid import uuid5
+
+from app.domain.concerns import Concern, ConcernKind
+from app.domain.messages import AgentMessage, MessageType
+from app.domain.ports import Begun
+from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.roles import AgentRole
+from app.github import answers
+from workers.maestro import branch
+from workers.maestro.change import Change, Told
+from workers.maestro.context import Context
+from workers.maestro.follow_up import followed_up
+
+
+async def change_too(ctx: Context, project: Project, told: Told) -> Change:
+    """Have something changed on top of everything that was done."""
+    wish = Concern(kind=ConcernKind.command, id=told.comment, author=told.by or "", text=told.argument)
+    return await followed_up(ctx, project, [wish])
+
+
+async def ask_merge(ctx: Context, project: Project, _: Told) -> Change:
+    """Have the head merged whatever the policy, unless it didn't pass its checkpoints."""
+    blocking = [one for one in await ctx.records.checks(project.head_sha or "") if one.blocks]
+    if blocking:
+        return Change(project, (), answers.not_merged(blocking))
+    return Change(project.model_copy(update={"merge_asked": project.head_sha}))
+
+
+async def update(ctx: Context, project: Project, _: Told) -> Change:
+    """Merge the base into the work, to be verified again."""
+    clone = await ctx.clone(project)
+    await clone.fetch()
+    base = await clone.head(project.base_branch or "")
+    if base is None or await clone.is_ancestor(base, project.head_sha or ""):
+        return Change(project, (), answers.up_to_date(project))
+    changes = await branch.bring_base_in(ctx, project, clone, base)
+    if changes is None:
+        return Change(project, (), answers.base_conflicts(project))
+    to_verify = {"phase": Phase.verify, "status": ProjectStatus.verifying, "reason": None}
+    return Change(project.model_copy(update={**changes, **to_verify}))
+
+
+async def revert(ctx: Context, project: Project, told: Told) -> Change:
+    """Begin the run that takes the merged work back: the next one of the same issue."""
+    begun = Project(
+        id=uuid5(project.id, "revert"),
+        repository=project.repository,
+        issue_number=project.issue_number,
+        run=project.run + 1,
+        title=f"Revert: {project.title}",
+        requested_by=told.by or project.requested_by,
+        status=ProjectStatus.verifying,
+        phase=Phase.integrate,
+        base_branch=project.base_branch,
+        settings=project.settings,
+        budget_usd=project.budget_usd,
+        reverts=project.id,
+        created_at=ctx.clock(),
+    )
+    return Change(project, (Begun(begun), _begin(ctx, begun)))
+
+
+def _begin(ctx: Context, project: Project) -> AgentMessage:
+    return AgentMessage(
+        id=uuid5(project.id, "begin"),
+        sender=AgentRole.maestro,
+        recipient=AgentRole.maestro,
+        message_type=MessageType.CONTEXT,
+        payload={"project": str(project.id), "event": "labelled"},
+        timestamp=ctx.clock(),
+        correlation_id=project.id,
+    )
