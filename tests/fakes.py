@@ -210,6 +210,13 @@ class FakeClone:
     async def merge(self, into: str, commit: str, message: str) -> str:
         return self.git.merge(into, commit, message)
 
+    async def take_back(self, onto: str, merged: str, work: tuple[str, str], message: str) -> str:
+        before, after = self.git.commits[work[0]].files, self.git.commits[merged].files
+        undone = self.git.commit(before, [merged], message)
+        assert after != before
+        tree = self.git.commits[self.git.merge(onto, undone, message)].files
+        return self.git.commit(tree, [onto], message)
+
     async def push(self, commit: str, branch: str, expected: str | None) -> None:
         if self.git.remote.get(branch) not in {expected, commit}:
             raise PushRejected(f"{branch} isn't where it was expected.")
@@ -250,6 +257,7 @@ class FakePull:
     head_sha: str
     state: str = "open"
     merged: bool = False
+    merge_commit: str | None = None
     reviews: list[Review] = field(default_factory=list)
     lines: list[ReviewComment] = field(default_factory=list)  # comments on them
     asked: list[str] = field(default_factory=list)  # for another review
@@ -419,7 +427,7 @@ class FakeForge:
         url = f"https://example.org/pull/{number}"
         return PullRequest(
             number, url, pull.state, pull.merged, pull.head_sha, pull.base, base, mergeable=True, head_ref=pull.head,
-            author=APP_LOGIN,
+            author=APP_LOGIN, merge_commit_sha=pull.merge_commit,
         )  # fmt: skip
 
     def review(self, number: int, author: str, state: str, commit: str, body: str = "") -> None:
@@ -484,6 +492,7 @@ class FakeForge:
         head = self.git.remote[pull.head]
         pull.state, pull.merged, pull.head_sha = "closed", True, head
         self.git.remote[pull.base] = self.git.merge(self.git.remote[pull.base], head, "Merge the pull request")
+        pull.merge_commit = self.git.remote[pull.base]
         return self.git.remote[pull.base]
 
     async def delete_branch(self, name: str) -> None:

@@ -181,11 +181,15 @@ def _command(said: str) -> Said:
         return Misread(_unknown(name))
     if not command.form:
         return Asked(command.name)  # what follows is courtesy
-    found = re.fullmatch(command.form, rest.rstrip(".!").strip(), re.IGNORECASE)
+    found = next((one for form in (rest, rest.rstrip(".!").strip()) if (one := _fits(command, form))), None)
     if found is None:
         shown = f"`{WORD} {command.name} {_plain(rest)}`" if rest else f"`{WORD} {command.name}` alone"
         return Misread(f"I can't read {shown}: write `{command.usage}`, such as `{WORD} {name} {command.example}`.")
     return Asked(command.name, (found.group(1) or "").strip())
+
+
+def _fits(command: Command, argument: str) -> re.Match[str] | None:
+    return re.fullmatch(command.form, argument, re.IGNORECASE)
 
 
 def _unknown(name: str) -> str:

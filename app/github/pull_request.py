@@ -42,8 +42,8 @@ def body(
     """
     parts = [
         marker("pull-request", project.id),
-        f"Closes #{project.issue_number}, as asked for by {code(project.requested_by)}.",
-        f"### Requirements\n\n{_requirements(project.requirements, tasks, evidence)}",
+        _purpose(project),
+        "" if project.reverts else f"### Requirements\n\n{_requirements(project.requirements, tasks, evidence)}",
         f"### What was made\n\n{_outputs(changed)}" if changed else "",
         f"### Checkpoints\n\n{_checkpoints(results)}" if results else "",
         _known(results),
@@ -52,6 +52,16 @@ def body(
         f"<sub>{_account(project, tasks)}</sub>",
     ]
     return fit("\n\n".join(part for part in parts if part), COMMENT_LIMIT)
+
+
+def _purpose(project: Project) -> str:
+    """Say what the pull request is for."""
+    if project.reverts:
+        return (
+            f"Takes back what was merged for #{project.issue_number}, as asked for by {code(project.requested_by)}. "
+            "What was changed since stays as it is."
+        )
+    return f"Closes #{project.issue_number}, as asked for by {code(project.requested_by)}."
 
 
 def _requirements(found: Sequence[Requirement], tasks: Sequence[Task], evidence: Mapping[str, Sequence[str]]) -> str:

@@ -1,7 +1,7 @@
 """Open the pull request with its evidence, and merge it when the repository's policy allows."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -136,12 +136,13 @@ async def _publish(
     async def act() -> Outcome:
         return {"number": (await ctx.forge.open_pull_request(title, body, project.branch, base)).number}
 
+    shown: list[Awaitable[Any]] = [] if project.reverts else [publish_review(ctx.effects, ctx.forge, head, project, ctx.clock)]
     opened, *_ = await asyncio.gather(
         ctx.effects.once("pull_request", act, find),
         publish_checks(
             ctx.effects, ctx.forge, head, project.base_sha or "", results, ctx.policy.public_url, project.id
         ),
-        publish_review(ctx.effects, ctx.forge, head, project, ctx.clock),
+        *shown,
     )
     pull = await ctx.forge.pull_request(opened["number"])
     if project.pull_request and project.pull_request.head_sha != head:

@@ -18,6 +18,7 @@ from workers.maestro import review
 from workers.maestro.context import Context, State
 from workers.maestro.dispatch import Conflict, combine, in_order
 from workers.maestro.rework import resolve, send_back
+from workers.maestro.take_back import take_back
 from workers.transcripts import with_logs
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ async def integrate(_: State, runtime: Runtime[Context]) -> Command[Literal["ver
     """Merge the tasks' branches in dependency order; a task that conflicts is sent back to fit in."""
     ctx = runtime.context
     project = await ctx.records.project()
+    if project.reverts:
+        return await take_back(ctx, project)
     tasks = await ctx.records.tasks()
     clone = await ctx.clone(project)
     if len(tasks) > 1 and ctx.policy.push_task_branches:
@@ -55,7 +58,7 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
         found = [Checked(project.head_sha or "", result, None, 1) for result in results]
         await ctx.records.write(*await with_logs(ctx.archive, project.id, found))
     failed = [result for result in results if result.conclusion == "failed"]
-    if not failed:
+    if not failed or not tasks:  # nobody can mend what only takes something back: people see what it breaks
         await ctx.move(project, Phase.review)
         return Command(goto="review")
     try:
@@ -74,6 +77,8 @@ async def _known(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[
 
 async def _reviewed_ahead(ctx: Context, project: Project) -> None:
     """Have the review recorded by the time its node asks for it."""
+    if project.reverts:
+        return
     try:
         await review.ask(ctx, project)
     except (Transient, ModelError, BudgetExceeded, ProjectHeld) as error:

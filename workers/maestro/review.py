@@ -25,7 +25,7 @@ async def review(_: State, runtime: Runtime[Context]) -> Command[Literal["delive
     ctx = runtime.context
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
-    found = await ask(ctx, project)
+    found = await ask(ctx, project) if not project.reverts else None
     blocking = [finding for finding in found.findings if finding.blocks] if found else []
     if blocking and not any(task.key == REVIEW_KEY for task in tasks):
         task = follow_up(ctx, project, tasks, feedback.of_review(blocking))

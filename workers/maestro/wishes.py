@@ -44,6 +44,9 @@ async def update(ctx: Context, project: Project, _: Told) -> Change:
 
 async def revert(ctx: Context, project: Project, told: Told) -> Change:
     """Begin the run that takes the merged work back: the next one of the same issue."""
+    if project.pull_request is None:
+        return Change(project)
+    pull = await ctx.forge.pull_request(project.pull_request.number)
     begun = Project(
         id=uuid5(project.id, "revert"),
         repository=project.repository,
@@ -54,6 +57,9 @@ async def revert(ctx: Context, project: Project, told: Told) -> Change:
         status=ProjectStatus.verifying,
         phase=Phase.integrate,
         base_branch=project.base_branch,
+        base_sha=project.base_sha,
+        head_sha=project.head_sha,
+        onto=pull.merge_commit_sha,  # what is to be taken back, until that is done
         settings=project.settings,
         budget_usd=project.budget_usd,
         reverts=project.id,

@@ -37,12 +37,39 @@ async def is_ancestor(git: Git, ancestor: str, commit: str) -> bool:
     return answer.code == 0
 
 
+async def take_back(git: Git, identity: Identity, onto: str, merged: str, work: tuple[str, str], message: str) -> str:
+    """Commit on `onto` what it is without the changes of `merged`; raises `MergeConflict` where it was built upon.
+
+    `work` is base and head of the pull request. A commit that undoes `merged` is made beside it and merged: their
+    common ancestor is then `merged` itself.
+    """
+    before = await _tree(git, await _before(git, merged, *work))
+    undone = await commit_tree(git, identity, before, message, [merged])
+    return await commit_tree(git, identity, await _merged_tree(git, onto, undone), message, [onto])
+
+
+async def _before(git: Git, merged: str, base: str, head: str) -> str:
+    """Return the commit that a pull request was merged onto: where its commits were rebased, before the first."""
+    parents = (await git("rev-list", "--parents", "-n", "1", merged)).text.split()[1:]
+    whole = await _tree(git, merged) == await _tree(git, head)  # nothing but the work lies between base and merged
+    return base if len(parents) == 1 and whole and await is_ancestor(git, base, merged) else parents[0]
+
+
+async def _tree(git: Git, commit: str) -> str:
+    return (await git("rev-parse", "--verify", f"{commit}^{{tree}}")).text
+
+
 async def merge(git: Git, identity: Identity, into: str, commit: str, message: str) -> str:
     """Merge `commit` into `into` without a worktree; raises `MergeConflict` with the paths in conflict."""
     if await is_ancestor(git, commit, into):
         return into
     if await is_ancestor(git, into, commit):
         return commit
+    return await commit_tree(git, identity, await _merged_tree(git, into, commit), message, (into, commit))
+
+
+async def _merged_tree(git: Git, into: str, commit: str) -> str:
+    """Return the tree of a merge; raises `MergeConflict`."""
     merged = await git("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", into, commit, codes=(0, 1))
     tree, *paths = merged.items
     if merged.code == 1:
@@ -50,4 +77,4 @@ async def merge(git: Git, identity: Identity, into: str, commit: str, message: s
         if not unique:
             raise GitError(f"git merge-tree failed: {merged.stderr.strip() or 'it did not say why'}")
         raise MergeConflict(f"The same lines were changed on both sides in {', '.join(unique)}.", unique)
-    return await commit_tree(git, identity, tree, message, (into, commit))
+    return tree

@@ -199,6 +199,10 @@ class Mirror:
         """Merge without a worktree and return the merge's sha; raises `MergeConflict`."""
         return await merge.merge(self._git, self._identity, into, commit, message)
 
+    async def take_back(self, onto: str, merged: str, work: tuple[str, str], message: str) -> str:
+        """Commit on `onto` what it is without `merged`, which came of `work`; raises `MergeConflict`."""
+        return await merge.take_back(self._git, self._identity, onto, merged, work, message)
+
     async def push(self, commit: str, branch: str, expected: str | None) -> None:
         """Make the remote branch point to `commit` if it is at `expected` (None: absent) or there already.
 

@@ -68,6 +68,14 @@ class Clone(Protocol):
         """
         ...
 
+    async def take_back(self, onto: str, merged: str, work: tuple[str, str], message: str) -> str:
+        """Return a commit on `onto` without what `merged` brought; raises `MergeConflict` where that was built upon.
+
+        `merged` is what GitHub made of a pull request with this base and head (`work`): a merge, a squashed commit,
+        or the last of rebased ones.
+        """
+        ...
+
     async def push(self, commit: str, branch: str, expected: str | None) -> None:
         """Make the remote branch point to `commit` if it is at `expected` (None: absent) or there already.
 

@@ -1,8 +1,8 @@
 -- Tasks: the units of work of a project.
 
 -- name: of_project
--- The tasks of a project in the order of their keys.
-SELECT * FROM tasks WHERE project_id = $1 ORDER BY length(key), key
+-- The tasks of a project in the order of their keys, follow-ups last.
+SELECT * FROM tasks WHERE project_id = $1 ORDER BY key NOT LIKE 't%', length(key), key
 
 -- name: save
 -- A task as it is now, new or not.

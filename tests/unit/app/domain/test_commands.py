@@ -54,7 +54,7 @@ def test_what_is_no_command(comment: str):
     [
         ("/aurora resum", "There is no command `/aurora resum`. Did you mean `/aurora resume`?"),
         ("/aurora buget 5", "Did you mean `/aurora budget <amount>`?"),
-        ("/aurora", "`/aurora` alone does nothing. The commands are `/aurora approve`,"),
+        ("/aurora", "`/aurora` alone does nothing. The commands are `/aurora help`, `/aurora status`,"),
         ("/aurora fly", "There is no command `/aurora fly`. The commands are"),
         ("/aurora budget", "I can't read `/aurora budget` alone: write `/aurora budget <amount>`, such as"),
         ("/aurora budget a lot", "I can't read `/aurora budget a lot`: write"),

@@ -1,0 +1,30 @@
+"""Take back what an earlier run of the issue had merged."""
+
+from typing import Any
+
+from langgraph.types import Command
+
+from app.domain.project import Phase, Project, ProjectStatus
+from app.errors import MergeConflict
+from app.github import pull_request as wording
+from workers.maestro.context import Context
+
+
+async def take_back(ctx: Context, project: Project) -> Command[Any]:
+    """Make the commit that undoes it, on the present base, to be verified like any other work."""
+    clone = await ctx.clone(project)
+    await clone.fetch()
+    base = await clone.head(project.base_branch or "")
+    if project.onto is None or base is None:  # it was done already, or there is nothing to do it on
+        await ctx.move(project, Phase.verify, status=ProjectStatus.verifying)
+        return Command(goto="verify")
+    work = (project.base_sha or "", project.head_sha or "")
+    try:
+        head = await clone.take_back(base, project.onto, work, wording.title(project))
+    except MergeConflict as conflict:
+        paths = ", ".join(f"`{path}`" for path in conflict.paths)
+        return await ctx.escalate(
+            project, f"Later work was built upon it in {paths}, so it can't be taken back by itself."
+        )
+    await ctx.move(project, Phase.verify, head_sha=head, base_sha=base, onto=None, status=ProjectStatus.verifying)
+    return Command(goto="verify")
