@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app import metrics
+from app.domain import commands as conversation_commands
+from app.domain import conversation
 from app.domain.ports import ModelCall
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef, Repository
 from app.domain.repository_settings import RepositorySettings
@@ -38,6 +40,29 @@ NOT_OURS = {
     "OPENAI_BASE_URL": "The address of a server that speaks OpenAI's chat completions, such as `http://HOST:8000/v1`.",
     "ANTHROPIC_BASE_URL": "The same for Anthropic's messages.",
     "AURORA_READY_FILE": "A file that `aurora work` creates when it is ready for jobs.",
+}
+EVENTS = {
+    conversation.Happening.labelled: "The issue is labelled",
+    conversation.Happening.said: "A plain comment on the issue",
+    conversation.Happening.issue_edited: "The issue's title or text is edited",
+    conversation.Happening.stopped: "The issue is closed, deleted or transferred, or loses its label",
+    conversation.Happening.uninstalled: "The app is uninstalled, or the repository is taken from it",
+    conversation.Happening.suspended: "The app is suspended",
+    conversation.Happening.restored: "The app is no longer suspended",
+    conversation.Happening.ticked: "The box in the plan is ticked",
+    conversation.Happening.looked_at: "A review of the pull request, or a comment in one of its threads",
+    conversation.Happening.pull_pushed: "Somebody pushes to the branch",
+    conversation.Happening.pull_closed: "Somebody merges or closes the pull request, or deletes its branch",
+    conversation.Happening.pull_reopened: "Somebody opens the pull request again",
+    conversation.Happening.checks_completed: "Another app's checks of the head have ended",
+    conversation.Happening.rerun: "A check, or the suite, is run again from GitHub's page",
+    conversation.Happening.action_format: "The button “Fix formatting”",
+    conversation.Happening.action_retry: "The button “Try again”",
+    conversation.Happening.turn: "It is the run's turn to be merged",
+    conversation.Happening.show: "The progress comment is due",
+    conversation.Happening.blocked: "A task was refused a model call",
+    conversation.Happening.day_over: "The day of a cap is over",
+    conversation.Happening.reported: "A task has ended",
 }
 REPORT_KEYS = {
     "project": "The project's id, as in the tables.",
@@ -302,6 +327,34 @@ def metrics_table() -> str:
     return table(("Metric", "Type", "Labels", "Meaning"), sorted(rows))
 
 
+def comment_commands() -> str:
+    """Return what people can write in comments."""
+    rows = [(f"`{one.usage}`", f"{one.help[0].upper()}{one.help[1:]}.") for one in conversation_commands.TABLE]
+    return table(("Command", "Meaning"), rows)
+
+
+def happenings() -> str:
+    """Return what every event does in every stage: one row for each, with the stages in which it does the same."""
+    rows = []
+    for event in (*conversation_commands.Name, *conversation.Happening):
+        does: dict[str, list[str]] = {}
+        for at in conversation.Stage:
+            does.setdefault(_does(conversation.cell(event, at)), []).append(at.value)
+        told = [f"*{', '.join(stages)}*: {what}" for what, stages in does.items() if what]
+        name = f"`/aurora {event}`" if isinstance(event, conversation_commands.Name) else EVENTS[event]
+        rows.append((name, "<br>".join(told) or "nothing"))
+    return table(("Event", "In which stage it does what"), rows)
+
+
+def _does(cell: conversation.Cell) -> str:
+    """Say what a cell does, in a line."""
+    effects = [effect.value.replace("_", " ") for effect in cell.effects]
+    goes = [f"go to `{cell.next}`"] if cell.next else []
+    words = cell.words.replace("{pull}", "N").replace("{label}", "aurora")
+    says = [f"say “{words}”"] if words else []
+    return "; ".join([*effects, *goes, *says])
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -320,6 +373,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "run-json": run_json,
     "exit-statuses": exit_statuses,
     "commands": commands,
+    "comment-commands": comment_commands,
+    "happenings": happenings,
     "hub-faults": hub_faults,
     "metrics": metrics_table,
     "hub-fault-options": hub_fault_options,

@@ -135,6 +135,10 @@ MERGED = (
 CANCELLED = "This run was cancelled. Take the label `{label}` off the issue and put it on again to start a new one."
 ESCALATED = "This run has stopped and needs a person: `/aurora retry` tries again, `/aurora fix <text>` with a hint."
 NO_PULL_YET = "There is no pull request yet. It comes when the work has passed its checks."
+EDITED_LATE = (
+    "The issue was edited after its work was done by the old text. To have #{pull} changed, write `/aurora fix` and what is "
+    "missing. If the edit changes nothing for the work, there is nothing to do."
+)
 EDITED = (
     "The issue was edited while it is being worked on, and the work goes on by the old text. To start over by the new "
     "one, write `/aurora revise` and what has changed; to add to the work, `/aurora fix` and what is missing. "
@@ -227,17 +231,16 @@ TABLE: Mapping[Event, Row] = {
     Happening.said: _row(reading_asking=_do(to=Phase.parse)),
     Happening.issue_edited: _row(
         _do(Effect.reread),
-        building_verifying_open=_do(Effect.ask, words=EDITED),
-        merged=STAY,
-        escalated=STAY,
-        cancelled=STAY,
+        building_verifying=_do(Effect.ask, words=EDITED),
+        open=_do(Effect.ask, words=EDITED_LATE),
+        merged_escalated_cancelled=STAY,
     ),
     Happening.stopped: _row(_do(to=Phase.cancel), merged=STAY, escalated=STAY, cancelled=STAY),
     Happening.uninstalled: _row(
         _do(Effect.mute, to=Phase.cancel), merged=STAY, escalated=_do(Effect.mute), cancelled=STAY
     ),
     Happening.suspended: _row(_do(Effect.mute, Effect.pause), merged=STAY, escalated=_do(Effect.mute), cancelled=STAY),
-    Happening.restored: _row(_do(Effect.unmute), paused=_do(Effect.unmute, Effect.resume)),
+    Happening.restored: _row(_do(Effect.unmute)),
     Happening.ticked: _row(approving=_do(Effect.approve, to=Phase.approve)),
     Happening.looked_at: _row(open=_do(to=Phase.deliver)),
     Happening.pull_pushed: _row(open=_do(to=Phase.deliver)),
