@@ -152,22 +152,27 @@ class Context:
             await self.forge.change_labels(project.issue_number, add, sorted(others & present))
             self._shown_label = wanted
 
-    async def comment_once(self, project: Project, kind: str, occurrence: str, text: str) -> tuple[int, bool]:
-        """Write a comment on the issue unless that was done; return its id and whether it was written now.
+    async def comment_once(
+        self, project: Project, kind: str, occurrence: str, text: str, number: int | None = None
+    ) -> tuple[int, bool]:
+        """Write a comment on the issue, or on the pull request `number`, unless that was done.
+
+        Returns its id and whether it was written now.
 
         A comment whose writing was not recorded is found again by the hidden marker of kind and occurrence.
         """
         written = False
         marker = render.marker(kind, project.id, occurrence)
+        where = number or project.issue_number
 
         async def act() -> Outcome:
             nonlocal written
             written = True
             body = text if marker in text else f"{marker}\n{text}"
-            return {"id": await self.forge.comment(project.issue_number, body)}
+            return {"id": await self.forge.comment(where, body)}
 
         async def find() -> Outcome | None:
-            found = await self.forge.find_comment(project.issue_number, marker)
+            found = await self.forge.find_comment(where, marker)
             return {"id": found} if found is not None else None
 
         outcome = await self.effects.once(f"comment.{kind}.{occurrence}", act, find)
