@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-MARK = re.compile(r"^\W*C(\d{1,3})\W+(done|no)\b[\s:;,.*_–—-]*(.*)$", re.IGNORECASE)
+MARK = re.compile(r"^\W*C(\d{1,3})\W+(done|no)\b[\s:;,.*_\u2013\u2014-]*(.*)$", re.IGNORECASE)
 
 
 class ConcernKind(StrEnum):

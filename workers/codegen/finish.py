@@ -33,9 +33,11 @@ async def commit(state: State, runtime: Runtime[Context]) -> Command[Literal["__
     results = results_of(state)
     sha, commits = await commit_all(ctx.worktree, ctx.task, state["summary"], ctx.project.issue_number)
     await _publish(ctx, sha, results)
-    if state["summary"]:  # for those who work beside this; what is merged is kept when the project settles
+    if summary := narrative(
+        state["summary"]
+    ):  # for those who work beside this; what is merged is kept when the project settles
         changed = [change.path for change in await ctx.worktree.changes()]
-        how = await ctx.remember(Kind.pattern, f"{ctx.task.title}: {state['summary']}", sha, changed)
+        how = await ctx.remember(Kind.pattern, f"{ctx.task.title}: {summary}", sha, changed)
         await ctx.memories.note(ctx.project.repository.full_name, how)
     await ctx.finish(
         TaskStatus.completed,

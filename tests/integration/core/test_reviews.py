@@ -2,10 +2,9 @@
 
 import pytest
 
-from app.domain.checks import Checkpoint
+from app.domain.checks import Checkpoint, Conclusion
 from app.domain.ports import WorkEnd, WorkResult
 from app.domain.project import Project, ProjectStatus
-from app.domain.task import TaskStatus
 from app.errors import NotFound
 from tests.fakes import Deed, FakePull, FakeWorktree, finds
 from tests.integration.core.world import World
@@ -109,7 +108,7 @@ async def test_doing_nothing_without_a_reason_is_no_answer(world: World):
 
 
 async def test_a_follow_up_that_breaks_the_checkpoints_leaves_the_pull_request_as_it_was(world: World):
-    """It is open, the thread says what stood in the way and where the try is; the next follow-up begins all the same."""
+    """It is open, the thread says why and where the try is; the next follow-up begins all the same."""
     pull = await opened(world, "max_attempts: 1\n")
     head = pull.head_sha
     thread = world.forge.remark(pull.number, "ada", "Be bold", "one.py")
@@ -231,6 +230,33 @@ async def test_concerns_about_different_files_have_a_commit_each(world: World):
     }
 
 
+async def test_an_approval_that_can_t_be_followed_doesn_t_close_the_app_s_ears(world: World):
+    """What isn't merged by itself may be made better."""
+    world.checkers.verdict = finds("X", Checkpoint.lint, Conclusion.not_run)
+    pull = await opened(world)
+    world.forge.review(pull.number, "ada", "approved", pull.head_sha)
+    assert (await looked_at(world)).status is ProjectStatus.open
+    world.forge.remark(pull.number, "ann", "Use Y", "one.py")
+    world.deeds["Use Y"] = answering("C1 done", one_py="Y = 1\n")
+    assert (await looked_at(world)).status is ProjectStatus.open
+    assert world.git.commits[pull.head_sha].files["one.py"] == "Y = 1\n"
+
+
+async def test_what_a_superseded_task_had_taken_up_stays_taken_and_its_key_is_its_own(world: World):
+    """A new plan makes no old words new."""
+    pull = await opened(world)
+    world.forge.remark(pull.number, "ada", "Use Y", "one.py")
+    world.deeds["Use Y"] = answering("C1 no: not now")
+    await looked_at(world)
+    await world.pool.execute("UPDATE tasks SET superseded = true WHERE key = 'f1'")
+    world.forge.remark(pull.number, "ada", "Use Z", "one.py")
+    world.deeds["Use Z"] = answering("C1 done", one_py="Z = 1\n")
+    await looked_at(world)
+    assert {task.key: task.title for task in (await world.tasks()).values()} == {
+        "t1": "Do one", "f1": "Use Y", "f2": "Use Z",
+    }  # fmt: skip
+
+
 # --- suggestions
 
 
@@ -313,7 +339,7 @@ async def test_a_thread_that_was_deleted_needs_no_answer(world: World):
     assert list(replies(pull)) == [kept]
 
 
-@pytest.mark.parametrize("dies_after", range(1, 16))
+@pytest.mark.parametrize("dies_after", [1, 2, 7, *range(13, 20)])  # pushes, then all that is said
 async def test_a_worker_that_dies_anywhere_repeats_no_reply(world: World, dies_after: int):
     """After any of the effects, before it is recorded."""
     pull = await opened(world)
@@ -325,6 +351,7 @@ async def test_a_worker_that_dies_anywhere_repeats_no_reply(world: World, dies_a
     await world.tell("looked_at")
     project = await world.until_settled()
     assert project.status is ProjectStatus.open
+    assert len(world.effects) > 19 >= dies_after, "it died, and something was done again"
     assert set(replies(pull)) == {suggested, thread}
     assert len(world.comments("answers")) == 1
     assert pull.asked == ["ada"]

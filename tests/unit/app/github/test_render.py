@@ -11,11 +11,12 @@ import pytest
 from app.domain.budget import Cap, Refusal
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
 from app.domain.commands import COMMANDS, Name
+from app.domain.concerns import Concern, ConcernKind
 from app.domain.project import Pause, Project, ProjectStatus, PullRequestRef, Repository
 from app.domain.requirements import Requirement
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
-from app.github import pull_request, render
+from app.github import answers, pull_request, render
 from app.github.checks import check_run
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -206,7 +207,11 @@ def every_text() -> dict[str, str]:
     one, tasks, results = hostile()
     commands = [COMMANDS[Name.approve]]
     check = check_run(results[0], "a" * 40, "x")
+    concerns = (Concern(kind=ConcernKind.review, id=1, author=EVIL, text=EVIL),)
+    declined = TaskResult(summary=f"C1 no: {EVIL}")
     return {
+        "answer": answers.answers(task(concerns=concerns, result=declined), concerns),
+        "failure": answers.answers(tasks[0].model_copy(update={"concerns": concerns}), concerns),
         "progress": render.progress(one, tasks, NOW, repository_url=URL),
         "plan": render.plan(one, tasks, commands),
         "questions": render.questions(one, [EVIL]),
