@@ -21,7 +21,6 @@ from workers.workspace import changes, merge, push
 from workers.workspace.command import NETWORK_SECONDS, NOTHING, Git, Identity, Output, Secret, require_git
 from workers.workspace.locks import locked, release, try_lock
 from workers.workspace.places import Places
-from workers.workspace.rewrite import rewritten
 from workers.workspace.worktree import Checkout, remove
 
 LARGEST_DIFF = 400_000  # bytes
@@ -202,8 +201,7 @@ class Mirror:
 
     async def rewrite(self, commit: str, path: str, content: bytes, message: str) -> str:
         """Commit `content` as the regular file `path` onto `commit`, all else as it is; return the commit's sha."""
-        tree = await rewritten(self._git, commit, path, content)
-        return await merge.commit_tree(self._git, self._identity, tree, message, (commit,))
+        return await merge.rewrite(self._git, self._identity, commit, path, content, message)
 
     async def push(self, commit: str, branch: str, expected: str | None) -> None:
         """Make the remote branch point to `commit` if it is at `expected` (None: absent) or there already.
