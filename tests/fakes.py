@@ -44,7 +44,7 @@ from app.domain.ports import (
 )
 from app.domain.project import Repository
 from app.domain.repository_settings import CommandSettings
-from app.errors import ForgeError, MergeConflict, NotFound, PushRejected, Transient
+from app.errors import ForgeError, GitError, MergeConflict, NotFound, PushRejected, Transient
 
 T = TypeVar("T", bound=BaseModel)
 Files = dict[str, str]
@@ -160,8 +160,12 @@ class FakeWorktree:
     async def state(self) -> tuple[str, list[Change]]:
         return hashlib.sha1(json.dumps(sorted(self.files.items())).encode()).hexdigest(), await self.changes()
 
-    async def commit(self, message: str, parents: Sequence[str]) -> str:
-        return self.git.commit(self.files, parents, message)
+    async def commit(self, message: str, parents: Sequence[str], paths: Sequence[str] | None = None) -> str:
+        if paths is None:
+            return self.git.commit(self.files, parents, message)
+        before = self.git.commits[parents[0]].files
+        named = {path: self.files[path] for path in paths if path in self.files}
+        return self.git.commit({**{k: v for k, v in before.items() if k not in paths}, **named}, parents, message)
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
@@ -189,6 +193,8 @@ class FakeClone:
         return sorted(self.git.commits[commit].files)
 
     async def read(self, commit: str, path: str) -> bytes | None:
+        if commit not in self.git.commits:
+            raise GitError(f"git ls-tree failed: Not a valid object name {commit}")
         text = self.git.commits[commit].files.get(path)
         return text.encode() if text is not None else None
 
@@ -216,6 +222,9 @@ class FakeClone:
         assert after != before
         tree = self.git.commits[self.git.merge(onto, undone, message)].files
         return self.git.commit(tree, [onto], message)
+
+    async def rewrite(self, commit: str, path: str, content: bytes, message: str) -> str:
+        return self.git.commit({**self.git.commits[commit].files, path: content.decode()}, [commit], message)
 
     async def push(self, commit: str, branch: str, expected: str | None) -> None:
         if self.git.remote.get(branch) not in {expected, commit}:
@@ -432,7 +441,8 @@ class FakeForge:
 
     def review(self, number: int, author: str, state: str, commit: str, body: str = "") -> None:
         """Submit a review."""
-        reviews = self.pulls[number].reviews
+        reviews, asked = self.pulls[number].reviews, self.pulls[number].asked
+        asked[:] = [login for login in asked if login != author]  # who has answered is asked no more
         at = START + timedelta(seconds=len(reviews))
         reviews.append(Review(author, state, commit, body, at, 500 + len(reviews)))
 
@@ -466,7 +476,8 @@ class FakeForge:
 
     async def request_reviews(self, number: int, logins: Sequence[str]) -> None:
         self._asked("request_reviews")
-        self.pulls[number].asked += logins
+        asked = self.pulls[number].asked
+        asked += [login for login in logins if login not in asked]
 
     async def foreign_checks(self, head_sha: str) -> list[ForeignCheck]:
         self._asked("foreign_checks")

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-MARK = re.compile(r"^\W*C(\d{1,3})\W+(done|no)\b\W*(.*)$", re.IGNORECASE)
+MARK = re.compile(r"^\W*C(\d{1,3})\W+(done|no)\b[\s:;,.*_\u2013\u2014-]*(.*)$", re.IGNORECASE)
 
 
 class ConcernKind(StrEnum):
@@ -17,6 +17,18 @@ class ConcernKind(StrEnum):
     review = "review"  # the text of a review
     command = "command"  # `/aurora fix`, or words to the app in a comment
     check = "check"  # a failing check of another app, or of ours where somebody pressed its button
+
+
+class Suggestion(BaseModel):
+    """What somebody wrote to stand in the place of some lines, as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first: int  # lines, 1-based, both included
+    last: int
+    commit: str  # whose lines these are
+    text: str  # line feeds between lines, none at the end; empty: one empty line
+    deletes: bool = False  # nothing stands there any more
 
 
 class Concern(BaseModel):
@@ -31,6 +43,15 @@ class Concern(BaseModel):
     thread: int | None = None  # the first comment of the thread that is answered
     path: str = ""
     line: int | None = None
+    start_line: int | None = None  # where it is about several lines
+    before: str = ""  # what was said in the thread before
+    suggestion: Suggestion | None = None  # where that is all that its last words are
+
+    @property
+    def place(self) -> str:
+        """Where it is: a path with lines, as far as they are known."""
+        first = f"{self.start_line}-" if self.start_line and self.start_line != self.line else ""
+        return f"{self.path}:{first}{self.line}" if self.path and self.line else self.path
 
     @property
     def key(self) -> str:
@@ -62,6 +83,19 @@ def declined(summary: str, concerns: Sequence[Concern]) -> bool:
         number in said and said[number][2].lower() == "no" and said[number][3].strip()
         for number in range(1, len(concerns) + 1)
     )
+
+
+def title(concerns: Sequence[Concern], limit: int = 80) -> str:
+    """Name in one line, of at most `limit` characters, what answers these concerns."""
+    if len(concerns) > 1:
+        return f"Address {len(concerns)} remarks"
+    words = " ".join(concerns[0].text.split())
+    return words if len(words) <= limit else f"{words[: limit - 2]} …"
+
+
+def narrative(summary: str) -> str:
+    """Return an agent's summary without its lines about concerns, whose numbers mean nothing elsewhere."""
+    return "\n".join(line for line in summary.splitlines() if not MARK.match(line.strip())).strip()
 
 
 def _lines(summary: str) -> list[re.Match[str]]:

@@ -136,8 +136,8 @@ CANCELLED = "This run was cancelled. Take the label `{label}` off the issue and 
 ESCALATED = "This run has stopped and needs a person: `/aurora retry` tries again, `/aurora fix <text>` with a hint."
 NO_PULL_YET = "There is no pull request yet. It comes when the work has passed its checks."
 EDITED_LATE = (
-    "The issue was edited after its work was done by the old text. To have #{pull} changed, write `/aurora fix` and what is "
-    "missing. If the edit changes nothing for the work, there is nothing to do."
+    "The issue was edited after its work was done by the old text. To have #{pull} changed, write `/aurora fix` and "
+    "what is missing. If the edit changes nothing for the work, there is nothing to do."
 )
 EDITED = (
     "The issue was edited while it is being worked on, and the work goes on by the old text. To start over by the new "

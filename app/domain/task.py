@@ -42,6 +42,11 @@ class TaskResult(BaseModel):
     summary: str = ""
     failure: str | None = None
     lessons: tuple[str, ...] = ()  # reflexions, oldest first
+    commits: dict[str, str] = {}  # by `Concern.key`, where a concern has a commit of its own
+
+    def commit_for(self, concern: str) -> str | None:
+        """Return the commit that a concern was answered by."""
+        return self.commits.get(concern, self.commit)
 
 
 class Task(BaseModel):

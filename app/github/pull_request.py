@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from app.domain.checks import CheckResult, Conclusion
+from app.domain.concerns import narrative
 from app.domain.outputs import apart
 from app.domain.project import Project
 from app.domain.requirements import Requirement
@@ -118,7 +119,7 @@ def _notes(notes: Sequence[str]) -> str:
 def _tasks(tasks: Sequence[Task]) -> str:
     rows = [
         f"| {inline(task.key, 12)} | {inline(task.title, 120)} | {task.assigned_agent.value.replace('_', ' ')} "
-        f"| {task.attempts} | {inline(task.result.summary, 200) if task.result else ''} |"
+        f"| {task.attempts} | {inline(narrative(task.result.summary), 200) if task.result else ''} |"
         for task in tasks
     ]
     table = "\n".join(["| | Task | Agent | Attempts | Summary |", "|---|---|---|---:|---|", *rows])

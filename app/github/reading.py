@@ -130,6 +130,7 @@ def review_comment(data: dict[str, Any], app: AppIdentity) -> ReviewComment:
         commit_sha=data.get("commit_id") or "",
         created_at=moment(data.get("created_at")),
         by_this_app=app.wrote(data),
+        review=data.get("pull_request_review_id") or 0,
     )
 
 

@@ -52,3 +52,8 @@ def check_write(role: Role, protected: tuple[str, ...], path: str) -> None:
     if not fits(relative, role.may_write):
         allowed = ", ".join(role.may_write[:8])
         raise Refused(f"The role {role.role} may not change {relative}. It may change: {allowed}.")
+
+
+def is_off_limits(path: str, protected: tuple[str, ...]) -> bool:
+    """Tell whether no agent, and nothing that goes in without one, may change `path`."""
+    return fits(path.casefold(), NEVER) or fits(path, protected)

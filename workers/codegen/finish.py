@@ -1,7 +1,6 @@
 """Commit what passed, learn from what failed, and give up openly when the attempts are used up."""
 
 import asyncio
-import textwrap
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,36 +9,51 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.checks import CheckResult, Conclusion
+from app.domain.concerns import narrative
 from app.domain.memory import Kind
 from app.domain.ports import Step
 from app.domain.recovery import AgentError, ErrorType, Escalate, decide
 from app.domain.task import TaskResult, TaskStatus
-from app.github.markdown import plain
 from app.logs import redact
 from workers.agents.reflexion import reflect as learn
+from workers.codegen.commits import commit_all, written
 from workers.codegen.state import Context, State, results_of
 from workers.publish import own_commits, publish_checks, push_once
 
 FINISHED: Command[Any] = Command(goto=END)
-TITLE_LENGTH = 72  # as git's own tools expect
 MOST_IDLE = 3  # visits in a row that leave the tree as it was: more attempts would end the same
-SUMMARY_LENGTH = 2000
 MOST_TRACE = 4000  # characters of a checkpoint's output: its end says what failed
 
 
 async def commit(state: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
     """Commit the tree onto its base, push the feature branch, report the checkpoints."""
     ctx = runtime.context
+    if not state.get("patch"):
+        return await _decline(ctx, state)
     results = results_of(state)
-    sha = await _publish(ctx, state, results)
-    if state["summary"]:  # for those who work beside this; what is merged is kept when the project settles
+    sha, commits = await commit_all(ctx.worktree, ctx.task, state["summary"], ctx.project.issue_number)
+    await _publish(ctx, sha, results)
+    if summary := narrative(
+        state["summary"]
+    ):  # for those who work beside this; what is merged is kept when the project settles
         changed = [change.path for change in await ctx.worktree.changes()]
-        how = await ctx.remember(Kind.pattern, f"{ctx.task.title}: {state['summary']}", sha, changed)
+        how = await ctx.remember(Kind.pattern, f"{ctx.task.title}: {summary}", sha, changed)
         await ctx.memories.note(ctx.project.repository.full_name, how)
     await ctx.finish(
         TaskStatus.completed,
-        TaskResult(commit=sha, summary=state["summary"], lessons=tuple(state["lessons"])),
+        TaskResult(commit=sha, summary=state["summary"], lessons=tuple(state["lessons"]), commits=commits),
         *await ctx.checked(sha, results, state["attempt"]),
+        ctx.used(state),
+        attempts=state["attempts_before"] + state["attempt"],
+    )
+    return FINISHED
+
+
+async def _decline(ctx: Context, state: State) -> Command[Literal["__end__"]]:
+    """End a follow-up without a change: there is a reason against every concern."""
+    await ctx.finish(
+        TaskStatus.completed,
+        TaskResult(summary=state["summary"], lessons=tuple(state["lessons"])),
         ctx.used(state),
         attempts=state["attempts_before"] + state["attempt"],
     )
@@ -103,20 +117,20 @@ async def give_up(state: State, runtime: Runtime[Context]) -> Command[Literal["_
     if state.get("patch"):
         bench = ctx.bench
         results = await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())
-        sha = await _publish(ctx, state, results, even_if_local=True)
+        message = written(ctx.task.title, narrative(state["summary"]), ctx.project.issue_number)
+        sha = await ctx.worktree.commit(message, [ctx.worktree.base])
+        await _publish(ctx, sha, results, even_if_local=True)
         facts = await ctx.checked(sha, results, state["attempt"])
     result = TaskResult(commit=sha, summary=state.get("summary", ""), failure=state["report"], lessons=lessons)
     await ctx.finish(TaskStatus.failed, result, *facts, ctx.used(state))
     return FINISHED
 
 
-async def _publish(ctx: Context, state: State, results: Sequence[CheckResult], *, even_if_local: bool = False) -> str:
-    """Commit the tree, make the feature branch point to it, and report; return the commit's sha."""
-    sha = await ctx.worktree.commit(_message(ctx, state["summary"]), [ctx.worktree.base])
+async def _publish(ctx: Context, sha: str, results: Sequence[CheckResult], *, even_if_local: bool = False) -> None:
+    """Make the feature branch point to a commit of the tree, and report."""
     if ctx.push or even_if_local:
         await push_once(ctx.effects, ctx.clone, sha, ctx.task.branch, await _expected(ctx))
         await publish_checks(ctx.effects, ctx.forge, sha, ctx.worktree.base, results, ctx.public_url, ctx.project.id)
-    return sha
 
 
 async def _expected(ctx: Context) -> str | None:
@@ -128,11 +142,3 @@ async def _expected(ctx: Context) -> str | None:
     await ctx.clone.fetch()
     now = await ctx.clone.head(task.branch)
     return now if now in own_commits(ctx.project, await ctx.records.tasks(superseded=True)) else before
-
-
-def _message(ctx: Context, summary: str) -> str:
-    """Return the commit message: the task's title, the agent's summary, the issue."""
-    # Once merged, a commit closes issues and notifies people by its message, as comments do.
-    body = textwrap.fill(plain(summary, SUMMARY_LENGTH), width=72)
-    parts = [plain(ctx.task.title, TITLE_LENGTH), body, f"Refs #{ctx.project.issue_number}"]
-    return "\n\n".join(part for part in parts if part)

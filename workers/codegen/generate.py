@@ -7,6 +7,7 @@ from uuid import UUID
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from app.domain.concerns import declined
 from app.domain.memory import MARK, Question, cited, describe
 from app.domain.ports import Prompt, Step, WorkEnd
 from workers.agents.prompts import system_prompt
@@ -19,6 +20,9 @@ from workers.transcripts import keep_agent_log
 SPEC_TOKENS = 6000
 MEMORY_TOKENS = 500  # of them for what is known from earlier work
 UNTOUCHED = hashlib.sha256(b"").hexdigest()
+NOTHING_SAID = (
+    "The agent said that it was done, but changed nothing, and gave no reason against each concern (`C1 no: why`)."
+)
 SAME_AGAIN = "The agent made the very same change again, although it was told what is wrong with it."
 
 
@@ -50,14 +54,15 @@ async def spec(_: State, runtime: Runtime[Context]) -> Command[Literal["generate
 def _question(ctx: Context) -> Question:
     """Ask what is known of what the task is about."""
     project, task = ctx.project, ctx.task
-    wanted = [*task.feedback, task.title, task.description, *(item.title for item in project.requirements)]
+    said = (concern.text for concern in task.concerns)
+    wanted = [*task.feedback, task.title, task.description, *said, *(item.title for item in project.requirements)]
     return Question(
         project.repository.full_name, project.id, task.assigned_agent, "\n".join(wanted), task.footprint,
         ctx.worktree.base, characters(MEMORY_TOKENS),
     )  # fmt: skip
 
 
-async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["validate", "reflect"]]:
+async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["validate", "commit", "reflect"]]:
     """Let the agent change the tree until it says that it is done."""
     ctx = runtime.context
     scope = ctx.scope(f"a{state['attempt']}.v{state['visit']}")
@@ -85,8 +90,10 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
         return Command(goto="reflect", update={**update, "report": f"{SAME_AGAIN}\n{state['report']}"})
     if result.end is WorkEnd.done and patch:
         return Command(goto="validate", update={**update, "report": ""})
+    if result.end is WorkEnd.done and declined(result.summary, ctx.task.concerns):
+        return Command(goto="commit", update={**update, "report": "", "results": []})
     if result.end is WorkEnd.done:
-        why = "The agent said that it was done, but changed nothing."
+        why = NOTHING_SAID if ctx.task.concerns else "The agent said that it was done, but changed nothing."
     elif result.end is WorkEnd.exhausted:
         why = f"The agent ran out of its limits after {result.steps} steps."
     else:

@@ -15,7 +15,7 @@ GUIDES = (
 )
 BUDGET = 1_500  # tokens
 CHARACTERS_PER_TOKEN = 3.5  # of code and English, in the tokenizers of the models in use
-MARKER = re.compile(r"<(?=\s*/?\s*(?:material|issue|task)\b)", re.IGNORECASE)
+MARKER = re.compile(r"<(?=\s*/?\s*(?:material|issue|task|concern)\b)", re.IGNORECASE)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 BINARY_PROBE = 8_000  # bytes; git looks as far
 

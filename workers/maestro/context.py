@@ -158,12 +158,15 @@ class Context:
     async def comment_once(
         self, project: Project, kind: str, occurrence: str, text: str, number: int | None = None
     ) -> tuple[int, bool]:
-        """Write a comment on the issue, or on `number`, unless that was done; return its id and whether it was now.
+        """Write a comment on the issue, or on the pull request `number`, unless that was done.
+
+        Returns its id and whether it was written now.
 
         A comment whose writing was not recorded is found again by the hidden marker of kind and occurrence.
         """
-        written, where = False, number or project.issue_number
+        written = False
         marker = render.marker(kind, project.id, occurrence)
+        where = number or project.issue_number
 
         async def act() -> Outcome:
             nonlocal written

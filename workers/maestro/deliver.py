@@ -9,8 +9,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.checks import CheckResult
+from app.domain.concerns import Concern
 from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
+from app.domain.remarks import Heard, decisions
 from app.domain.repository_settings import MergePolicy
 from app.domain.task import Task, TaskStatus
 from app.errors import MergeConflict, Transient
@@ -78,17 +80,12 @@ async def _go_on(
     ctx: Context, project: Project, clone: Clone, pull: PullRequest, results: Sequence[CheckResult]
 ) -> Command[Any]:
     """Work on what people or checks want, merge what may be merged, or leave it to them."""
-    standing = await _standing(ctx, project, pull)
+    heard = await remarks.listen(ctx, pull.number)
+    standing = _standing(ctx, project, heard)
     others = await foreign.look(ctx, project)
-    if not standing.accepted and (wanted := await remarks.gather(ctx, project, pull)):
-        head, rest = await remarks.apply_suggestions(ctx, project, clone, wanted)
-        if head:
-            project = await ctx.move(project, Phase.verify, head_sha=head, onto=head, status=ProjectStatus.verifying)
-        if rest:
-            await follow_up(ctx, project, rest)
-            return Command(goto="dispatch")
-        if head:
-            return Command(goto="verify")
+    stuck = any(result.blocks for result in results) or bool(others.failed)
+    if (stuck or not standing.accepted) and (wanted := await remarks.gather(ctx, heard)):
+        return await _take_up(ctx, project, clone, wanted)
     if others.concerns:
         await follow_up(ctx, project.model_copy(update={"check_fixes": project.check_fixes + 1}), others.concerns)
         return Command(goto="dispatch")
@@ -104,6 +101,21 @@ async def _go_on(
     if first:
         return await _stay_open(ctx, project, first)
     return await _merge(ctx, project, clone)
+
+
+async def _take_up(ctx: Context, project: Project, clone: Clone, wanted: Sequence[Concern]) -> Command[Any]:
+    """Apply what is suggested as it is, and have an agent see to the rest on top of that."""
+    verified = project.head_sha
+    applied = await remarks.apply_suggestions(ctx, project, clone, wanted)
+    if applied.task and applied.task.result:
+        project = await ctx.move(
+            project, Phase.verify, applied.task, status=ProjectStatus.verifying, reason=None, rounds=0,
+            head_sha=applied.task.result.commit, onto=verified, merge_asked=None,
+        )  # fmt: skip
+    if not applied.rest:
+        return Command(goto="verify")
+    await follow_up(ctx, project, applied.rest, onto=verified)
+    return Command(goto="dispatch")
 
 
 def _named(checks: Sequence[str]) -> str:
@@ -136,7 +148,9 @@ async def _publish(
     async def act() -> Outcome:
         return {"number": (await ctx.forge.open_pull_request(title, body, project.branch, base)).number}
 
-    shown: list[Awaitable[Any]] = [] if project.reverts else [publish_review(ctx.effects, ctx.forge, head, project, ctx.clock)]
+    shown: list[Awaitable[Any]] = (
+        [] if project.reverts else [publish_review(ctx.effects, ctx.forge, head, project, ctx.clock)]
+    )
     opened, *_ = await asyncio.gather(
         ctx.effects.once("pull_request", act, find),
         publish_checks(
@@ -178,25 +192,15 @@ class Standing:
     may_merge: bool
 
 
-async def _standing(ctx: Context, project: Project, pull: PullRequest) -> Standing:
+def _standing(ctx: Context, project: Project, heard: Heard) -> Standing:
     """Tell whether people and the policy allow the merge of this very head."""
     asked = project.merge_asked == project.head_sha
     policy = ctx.policy.merge or project.settings.merge
-    approving, refusing = await _words(ctx, project, pull)
+    words = [review for author, review in decisions(heard.reviews).items() if author in heard.writers]
+    approving = any(word.state == "approved" and word.commit_sha == project.head_sha for word in words)
+    refusing = any(word.state == "changes_requested" for word in words)
     accepted = asked or (policy is MergePolicy.on_approval and approving and not refusing)
     return Standing(accepted, accepted or (policy is MergePolicy.auto and not refusing))
-
-
-async def _words(ctx: Context, project: Project, pull: PullRequest) -> tuple[bool, bool]:
-    """Tell whether somebody with write permission approved the head, and whether such a person still wants changes."""
-    latest = {}
-    for review in await ctx.forge.reviews(pull.number):
-        if review.state in {"approved", "changes_requested", "dismissed"}:
-            latest[review.author] = review
-    standings = await asyncio.gather(*(ctx.forge.permission(author) for author in latest))
-    words = [review for review, standing in zip(latest.values(), standings, strict=True) if standing.may_write]
-    approving = any(word.state == "approved" and word.commit_sha == project.head_sha for word in words)
-    return approving, any(word.state == "changes_requested" for word in words)
 
 
 async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:

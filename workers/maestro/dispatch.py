@@ -74,8 +74,8 @@ async def _start(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[
 
 
 def startable(tasks: Sequence[Task]) -> list[Task]:
-    """Return the pending tasks whose dependencies are completed."""
-    done = {task.id for task in tasks if task.status is TaskStatus.completed}
+    """Return the pending tasks whose dependencies are completed, or left out."""
+    done = {task.id for task in tasks if task.status in {TaskStatus.completed, TaskStatus.cancelled}}
     return [task for task in tasks if task.status is TaskStatus.pending and done.issuperset(task.dependencies)]
 
 

@@ -24,7 +24,9 @@ from workers.transcripts import with_logs
 log = logging.getLogger(__name__)
 
 
-async def integrate(_: State, runtime: Runtime[Context]) -> Command[Literal["verify", "dispatch", "escalate"]]:
+async def integrate(
+    _: State, runtime: Runtime[Context]
+) -> Command[Literal["verify", "deliver", "dispatch", "escalate"]]:
     """Merge the tasks' branches in dependency order; a task that conflicts is sent back to fit in."""
     ctx = runtime.context
     project = await ctx.records.project()
@@ -38,6 +40,9 @@ async def integrate(_: State, runtime: Runtime[Context]) -> Command[Literal["ver
         head = (await combine(clone, project.start, in_order(tasks)))[0]
     except Conflict as conflict:
         return await resolve(ctx, project, conflict.task, conflict.onto, conflict.paths)
+    if project.pull_request and head == project.pull_request.head_sha:  # it is verified, and shown
+        await ctx.move(project, Phase.deliver, head_sha=head, status=ProjectStatus.verifying)
+        return Command(goto="deliver")
     await ctx.move(project, Phase.verify, head_sha=head, status=ProjectStatus.verifying)
     return Command(goto="verify")
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from app.domain.concerns import narrative
 from app.domain.memory import Fate, Kind, Memory, Settled, Source
 from app.domain.ports import Clone, Fact
 from app.domain.project import Project
@@ -60,10 +61,12 @@ async def outcome(ctx: Context, project: Project, tasks: Sequence[Task]) -> list
 async def _pattern(clone: Clone, project: Project, task: Task, at: datetime) -> list[Memory]:
     """Return how a task was done that is part of what was merged."""
     result = task.result
-    if task.status is not TaskStatus.completed or not result or not result.commit or not result.summary:
+    if task.status is not TaskStatus.completed or not result or not result.commit:
+        return []
+    if not (how := narrative(result.summary)):
         return []
     files = await _changed(clone, task.base_sha or "", result.commit)
-    text = f"{task.title}: {result.summary}"
+    text = f"{task.title}: {how}"
     source = await cite(clone, project.head_sha or "", files, text, project=project.id, task=task.key)
     return [Memory(Kind.pattern, text, source, at)]
 

@@ -6,6 +6,7 @@ from functools import partial
 from app.edges import Edge, edge
 from app.errors import GitError, MergeConflict
 from workers.workspace.command import Git, Identity
+from workers.workspace.rewrite import rewritten
 
 FIRST_DATE = 946_684_800  # seconds; a commit without parents was made when 2000 began
 
@@ -22,6 +23,11 @@ async def commit_tree(git: Git, identity: Identity, tree: str, message: str, par
         environment=identity.environment | {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
     )
     return (await edge(Edge.committed, "merge" if len(parents) > 1 else "commit", make)).text
+
+
+async def rewrite(git: Git, identity: Identity, commit: str, path: str, content: bytes, message: str) -> str:
+    """Commit `content` as the regular file `path` onto `commit`; raises `GitError` where there is no such file."""
+    return await commit_tree(git, identity, await rewritten(git, commit, path, content), message, (commit,))
 
 
 async def _youngest(git: Git, commits: Sequence[str]) -> int:

@@ -203,6 +203,10 @@ class Mirror:
         """Commit on `onto` what it is without `merged`, which came of `work`; raises `MergeConflict`."""
         return await merge.take_back(self._git, self._identity, onto, merged, work, message)
 
+    async def rewrite(self, commit: str, path: str, content: bytes, message: str) -> str:
+        """Commit `content` as the regular file `path` onto `commit`, all else as it is; return the commit's sha."""
+        return await merge.rewrite(self._git, self._identity, commit, path, content, message)
+
     async def push(self, commit: str, branch: str, expected: str | None) -> None:
         """Make the remote branch point to `commit` if it is at `expected` (None: absent) or there already.
 

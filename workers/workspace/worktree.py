@@ -78,9 +78,24 @@ class Checkout:
         async with self._snapshot() as index:
             return (await self._git("write-tree", environment=index)).text
 
-    async def commit(self, message: str, parents: Sequence[str]) -> str:
-        """Commit the present tree onto `parents`; the same tree, message and parents give the same sha."""
-        return await merge.commit_tree(self._git, self._identity, await self.tree(), message, parents)
+    async def commit(self, message: str, parents: Sequence[str], paths: Sequence[str] | None = None) -> str:
+        """Commit the present tree, or just `paths` of it, onto `parents`; the same of all three give the same sha."""
+        tree = await self.tree()
+        if paths is not None:
+            tree = await self._tree_with(parents[0], tree, paths)
+        return await merge.commit_tree(self._git, self._identity, tree, message, parents)
+
+    async def _tree_with(self, commit: str, tree: str, paths: Sequence[str]) -> str:
+        """Return the tree of `commit` with `paths` as they are in `tree`."""
+        found = (await self._git("ls-tree", "-r", "-z", "--full-tree", tree, "--", *paths)).items
+        named = dict(entry.split("\t", 1)[::-1] for entry in found)
+        absent = f"0 {'0' * 40}"
+        rows = "".join(f"{named.get(path, absent)}\t{path}\0" for path in paths)
+        with _Copy(self._git.directory / "index") as copy:
+            index = {"GIT_INDEX_FILE": str(copy)}
+            await self._git("read-tree", commit, environment=index)
+            await self._git("update-index", "-z", "--index-info", input=os.fsencode(rows), environment=index)
+            return (await self._git("write-tree", environment=index)).text
 
     async def _apply(self, patch: bytes) -> None:
         # In the index first: files can be in another line ending than what git stores and compares.

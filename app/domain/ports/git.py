@@ -41,9 +41,10 @@ class Worktree(Protocol):
         """Return the id of the git tree that committing now would make, and what differs from the base."""
         ...
 
-    async def commit(self, message: str, parents: Sequence[str]) -> str:
+    async def commit(self, message: str, parents: Sequence[str], paths: Sequence[str] | None = None) -> str:
         """Commit the present tree onto `parents` (first: the branch) and return the commit's sha.
 
+        With `paths` only these are as they are at present, the others as in the first parent.
         The same tree, message and parents give the same sha: author, committer and time are derived
         from the parents, so that a repeated commit is no second one.
         """
@@ -73,6 +74,13 @@ class Clone(Protocol):
 
         `merged` is what GitHub made of a pull request with this base and head (`work`): a merge, a squashed commit,
         or the last of rebased ones.
+        """
+        ...
+
+    async def rewrite(self, commit: str, path: str, content: bytes, message: str) -> str:
+        """Commit `content` as the regular file `path` onto `commit`, all else as it is; return the commit's sha.
+
+        The same arguments give the same sha. Raises `GitError` where there is no such file.
         """
         ...
 

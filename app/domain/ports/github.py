@@ -63,6 +63,7 @@ class ReviewComment:
     commit_sha: str  # the commit whose lines these are
     created_at: datetime
     by_this_app: bool = False
+    review: int = 0  # id of the review that it belongs to; 0: not known
 
 
 @dataclass(frozen=True)

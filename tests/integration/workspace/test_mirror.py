@@ -495,3 +495,53 @@ async def test_a_long_difference_is_cut_and_says_so(mirror: Mirror, base: str) -
     diff = await mirror.diff(base, commit)
     assert len(diff) < 401_000
     assert "cut here" in diff
+
+
+# --- single files, and commits of a part
+
+
+async def test_one_file_is_rewritten_without_a_checkout(mirror: Mirror, base: str) -> None:
+    """Everything else stays, and the same is the same commit."""
+    made = await mirror.rewrite(base, "b/c.py", b"x = 2\r\n\xff", "Rewrite")
+    assert await mirror.read(made, "b/c.py") == b"x = 2\r\n\xff"
+    assert [change.path for change in await mirror.changes(base, made)] == ["b/c.py"]
+    assert made == await mirror.rewrite(base, "b/c.py", b"x = 2\r\n\xff", "Rewrite")
+    emptied = await mirror.rewrite(made, "a.py", b"", "Empty it")
+    assert await mirror.read(emptied, "a.py") == b""
+    assert await mirror.is_ancestor(made, emptied)
+
+
+async def test_the_kind_of_a_rewritten_file_stays(mirror: Mirror, base: str) -> None:
+    async with mirror.worktree("t", base) as tree:
+        (tree.path / "run me.sh").write_text("exit 1\n")
+        (tree.path / "run me.sh").chmod(0o755)
+        before = await tree.commit("Add", [base])
+    made = await mirror.rewrite(before, "run me.sh", b"exit 0\n", "Rewrite")
+    async with mirror.worktree("t", made) as tree:
+        assert os.access(tree.path / "run me.sh", os.X_OK)
+        assert (tree.path / "run me.sh").read_text() == "exit 0\n"
+
+
+@pytest.mark.parametrize(
+    "path", ["link", "link/x", "../a.py", "b", "b/", "/a.py", "", ".git/config", "new.py", "b/../a.py"]
+)
+async def test_only_a_regular_file_that_is_there_is_rewritten(mirror: Mirror, base: str, path: str) -> None:
+    async with mirror.worktree("t", base) as tree:
+        (tree.path / "link").symlink_to("/etc")
+        linked = await tree.commit("Link", [base])
+    with pytest.raises(GitError):
+        await mirror.rewrite(linked, path, b"x", "Rewrite")
+
+
+async def test_some_of_what_changed_is_committed_by_itself(mirror: Mirror, base: str) -> None:
+    """One after the other they are the whole, and the same commits each time."""
+    async with mirror.worktree("t", base) as tree:
+        (tree.path / "a.py").write_text("changed\n")
+        (tree.path / "b/c.py").unlink()
+        (tree.path / "new.py").write_text("new\n")
+        first = await tree.commit("One", [base], ["a.py"])
+        second = await tree.commit("Two", [first], ["b/c.py", "new.py"])
+        whole = await tree.commit("All", [base])
+        assert first == await tree.commit("One", [base], ["a.py"])
+    assert [(change.path, change.status) for change in await mirror.changes(base, first)] == [("a.py", "M")]
+    assert await mirror.tree(second) == await mirror.tree(whole)

@@ -219,7 +219,7 @@ async def test_deleting_a_branch_that_is_gone_is_done(github: Any, forge: GitHub
 
 
 async def test_reviews_are_read_in_lower_case_without_drafts(github: Any, forge: GitHubForge):
-    review = {"user": {"login": "eve"}, "state": "APPROVED", "commit_id": SHA, "body": "", "id": 1}
+    review = {"id": 7, "user": {"login": "eve"}, "state": "APPROVED", "commit_id": SHA, "body": ""}
     github.on(
         "GET",
         "/repos/o/r/pulls/3/reviews",

@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.budget import Cap, Refusal
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
+from app.domain.concerns import Concern, ConcernKind
 from app.domain.ports import Usual
 from app.domain.project import Pause, Project, ProjectStatus, PullRequestRef, Repository
 from app.domain.requirements import Requirement
@@ -205,7 +206,11 @@ def test_without_evidence_a_requirement_names_its_tasks():
 def every_text() -> dict[str, str]:
     one, tasks, results = hostile()
     check = check_run(results[0], "a" * 40, "x")
+    concerns = (Concern(kind=ConcernKind.review, id=1, author=EVIL, text=EVIL),)
+    declined = TaskResult(summary=f"C1 no: {EVIL}")
     return {
+        "answer": remarks.answers(task(concerns=concerns, result=declined), concerns),
+        "failure": remarks.answers(tasks[0].model_copy(update={"concerns": concerns}), concerns),
         "progress": render.progress(one, tasks, NOW, repository_url=URL),
         "plan": render.plan(one, tasks, Usual(0, 0.0)),
         "questions": render.questions(one, [EVIL]),
