@@ -22,6 +22,7 @@ from app.domain.ports import (
     Change,
     CheckRun,
     Comment,
+    Conflicted,
     Entry,
     EntryKind,
     Execution,
@@ -114,6 +115,14 @@ class FakeGit:
             return into
         if into in self.ancestors(commit):
             return commit
+        merged, conflicts = self.attempt(into, commit)
+        if conflicts:
+            paths = tuple(one.path for one in conflicts)
+            raise MergeConflict(f"The same lines were changed in {', '.join(paths)}.", paths)
+        return self.commit(merged, [into, commit], message)
+
+    def attempt(self, into: str, commit: str) -> tuple[Files, list[Conflicted]]:
+        """Return what merges by itself, and what doesn't."""
         common = self.ancestors(into) & self.ancestors(commit)
         newest = [one for one in common if not any(one in self.ancestors(other) - {other} for other in common)]
         old = self.commits[min(newest)].files if newest else {}
@@ -121,14 +130,14 @@ class FakeGit:
         merged, conflicts = {}, []
         for path in sorted({*old, *ours, *theirs}):
             before, one, other = old.get(path), ours.get(path), theirs.get(path)
-            if before not in {one, other} and one != other:
-                conflicts.append(path)
             text = one if other == before else other
-            if text is not None:
-                merged[path] = text
-        if conflicts:
-            raise MergeConflict(f"The same lines were changed in {', '.join(conflicts)}.", tuple(conflicts))
-        return self.commit(merged, [into, commit], message)
+            if before in {one, other} or one == other:
+                merged |= {path: text} if text is not None else {}
+            elif one is None or other is None:
+                conflicts.append(Conflicted(path, obstacle="one side deleted it"))
+            else:
+                conflicts.append(Conflicted(path, before, one, other))
+        return merged, conflicts
 
 
 class FakeWorktree:
@@ -225,6 +234,18 @@ class FakeClone:
 
     async def rewrite(self, commit: str, path: str, content: bytes, message: str) -> str:
         return self.git.commit({**self.git.commits[commit].files, path: content.decode()}, [commit], message)
+
+    async def conflicts(self, into: str, commit: str) -> tuple[Conflicted, ...]:
+        return tuple(self.git.attempt(into, commit)[1])
+
+    async def resolve(self, into: str, commit: str, message: str, files: Mapping[str, str]) -> str:
+        merged, conflicts = self.git.attempt(into, commit)
+        assert {one.path for one in conflicts if not one.obstacle} == set(files)
+        return self.git.commit({**merged, **files}, [into, commit], message)
+
+    async def words(self, commit: str, but_not: str) -> str:
+        only = self.git.ancestors(commit) - self.git.ancestors(but_not)
+        return "\n".join(sorted(f"- {self.git.commits[one].message}" for one in only))
 
     async def push(self, commit: str, branch: str, expected: str | None) -> None:
         if self.git.remote.get(branch) not in {expected, commit}:

@@ -90,10 +90,10 @@ def up_to_date(project: Project) -> str:
     return f"The branch has everything that is in {code(project.base_branch or '', 100)} already."
 
 
-def base_conflicts(project: Project) -> str:
+def base_conflicts(project: Project, paths: Sequence[str]) -> str:
     """Say that the base can't be brought in."""
-    base = code(project.base_branch or "", 100)
+    base, shown = code(project.base_branch or "", 100), ", ".join(code(path, 160) for path in paths[:20])
     return (
-        f"{base} conflicts with the work, and no way of joining them kept both. Merge {base} into "
+        f"{base} conflicts with the work in {shown}, and no way of joining them kept both. Merge {base} into "
         f"{code(project.branch, 100)} yourself and push: I go on from your commit."
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import BaseModel, model_validator
 
 from app.domain.plan import Plan
 from app.domain.requirements import ParsedIssue
@@ -132,3 +132,34 @@ def _finding(item: Fields, *, approved: bool) -> Fields:
     severity = "blocking" if word in BLOCKING else "advice" if word in ADVICE else word
     kept = {name: field for name, field in item.items() if field is not None}
     return {**kept, "severity": severity}
+
+
+class MergedFile(BaseModel):
+    """A file as it is to be after a merge."""
+
+    path: str
+    content: str
+
+
+class MergeAnswer(BaseModel):
+    """The answer of the merge step."""
+
+    files: tuple[MergedFile, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_kindly(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        files = value.get("files", value)
+        items = _objects([files] if isinstance(files, dict) else files)
+        found = [file for item in items for file in _files(item)]
+        return {"files": found} if found else value
+
+
+def _files(item: Fields) -> list[Fields]:
+    """Return the files of an object: one with its path and content, or any number by their paths."""
+    content = next((item[name] for name in ("content", "text", "code") if item.get(name) is not None), None)
+    if "path" in item:
+        return [{"path": item["path"], "content": content}]
+    return [{"path": path, "content": text} for path, text in item.items() if isinstance(text, str)]

@@ -3,10 +3,12 @@
 from app.domain.ports import Clone
 from app.domain.project import Project
 from app.errors import MergeConflict
+from app.github.markdown import code
 from workers.maestro.context import Context
 from workers.maestro.merging import unite
 from workers.publish import own_commits
 
+MOST_PATHS = 10  # named in a sentence
 THEIRS = "Somebody pushed to the branch: their commit is kept, and everything is checked again with it."
 
 
@@ -26,12 +28,16 @@ async def adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> di
     return {"head_sha": head, "onto": head, "base_sha": base if newer else project.base_sha, "merge_asked": None}
 
 
-async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str) -> dict[str, object] | None:
-    """Return what changes of the project when the base is merged into its head; None where they can't be joined."""
+async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str) -> dict[str, object]:
+    """Return what changes of the project when the base is merged into its head; raises `MergeConflict`."""
     text = f"Merge {project.base_branch} into the work"
-    try:
-        head = await unite(ctx, project, clone, project.head_sha or "", base, text)
-    except MergeConflict:
-        return None
+    head = await unite(ctx, project, clone, project.head_sha or "", base, text)
     asked = head if project.merge_asked == project.head_sha else project.merge_asked  # what they want is the same
     return {"head_sha": head, "onto": head, "base_sha": base, "merge_asked": asked}
+
+
+def clash(happened: str, conflict: MergeConflict) -> str:
+    """Say what came between, where it conflicts with the work, and why that isn't resolved."""
+    shown = [code(path) for path in conflict.paths[:MOST_PATHS]]
+    more = [f"{len(conflict.paths) - MOST_PATHS} more files"] if len(conflict.paths) > MOST_PATHS else []
+    return f"{happened}, and that conflicts with the work in {', '.join([*shown, *more])}. {conflict}"

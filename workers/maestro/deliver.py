@@ -69,9 +69,7 @@ async def _adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> C
     try:
         changes = await branch.adopt(ctx, project, clone, theirs)
     except MergeConflict as conflict:
-        paths = ", ".join(f"`{path}`" for path in conflict.paths)
-        reason = f"Somebody pushed to `{project.branch}`, and that conflicts with the work in {paths}."
-        return await ctx.escalate(project, reason)
+        return await ctx.escalate(project, branch.clash(f"Somebody pushed to `{project.branch}`", conflict))
     await ctx.move(project, Phase.verify, status=ProjectStatus.verifying, reason=None, **changes)
     return Command(goto="verify")
 
@@ -232,9 +230,10 @@ async def _follow_base(ctx: Context, project: Project, clone: Clone, base: str) 
     if project.base_moves >= MOST_BASE_MOVES:
         text = f"`{project.base_branch}` kept moving while this was verified. Merge it when it is quiet."
         return await _stay_open(ctx, project, text)
-    changes = await branch.bring_base_in(ctx, project, clone, base)
-    if changes is None:
-        return await ctx.escalate(project, f"`{project.base_branch}` has moved, and now conflicts with the work.")
+    try:
+        changes = await branch.bring_base_in(ctx, project, clone, base)
+    except MergeConflict as conflict:
+        return await ctx.escalate(project, branch.clash(f"`{project.base_branch}` has moved", conflict))
     await ctx.move(
         project, Phase.verify, base_moves=project.base_moves + 1, status=ProjectStatus.verifying, **changes
     )  # fmt: skip

@@ -43,6 +43,15 @@ def conflict(task: Task, onto: str, paths: Sequence[str], at: datetime) -> Memor
     return Memory(Kind.conflict, text, Source(paths[0] if paths else "", onto, task.project_id, task.key), at)
 
 
+def resolved(project: Project, commit: str, paths: Sequence[str], at: datetime) -> Memory:
+    """Return that a project's work met somebody else's in these files, and was brought together with it."""
+    text = (
+        f"{project.title}: this met other work in {', '.join(paths)}, and both changes had to be merged by hand. "
+        "More than one change at a time happens here: keep yours small and in one place."
+    )
+    return Memory(Kind.conflict, text, Source(paths[0], commit, project.id), at)
+
+
 async def outcome(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[Fact]:
     """Return what a merged project teaches: how it was done, and what became of it."""
     at = ctx.clock()

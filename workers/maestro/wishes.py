@@ -7,6 +7,7 @@ from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import Begun
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.roles import AgentRole
+from app.errors import MergeConflict
 from app.github import answers
 from workers.maestro import branch
 from workers.maestro.change import Change, Told
@@ -35,9 +36,10 @@ async def update(ctx: Context, project: Project, _: Told) -> Change:
     base = await clone.head(project.base_branch or "")
     if base is None or await clone.is_ancestor(base, project.head_sha or ""):
         return Change(project, (), answers.up_to_date(project))
-    changes = await branch.bring_base_in(ctx, project, clone, base)
-    if changes is None:
-        return Change(project, (), answers.base_conflicts(project))
+    try:
+        changes = await branch.bring_base_in(ctx, project, clone, base)
+    except MergeConflict as conflict:
+        return Change(project, (), answers.base_conflicts(project, conflict.paths))
     to_verify = {"phase": Phase.verify, "status": ProjectStatus.verifying, "reason": None}
     return Change(project.model_copy(update={**changes, **to_verify}))
 

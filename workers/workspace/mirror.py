@@ -5,7 +5,7 @@ import base64
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -13,17 +13,18 @@ from pathlib import Path
 from tempfile import mkdtemp
 from urllib.parse import urlsplit
 
-from app.domain.ports import Change, Forge, Forges
+from app.domain.ports import Change, Conflicted, Forge, Forges
 from app.domain.project import Repository
 from app.edges import Edge, edge
 from app.errors import GitError, Transient
-from workers.workspace import changes, merge, push
+from workers.workspace import changes, conflict, merge, push
 from workers.workspace.command import NETWORK_SECONDS, NOTHING, Git, Identity, Output, Secret, require_git
 from workers.workspace.locks import locked, release, try_lock
 from workers.workspace.places import Places
 from workers.workspace.worktree import Checkout, remove
 
 LARGEST_DIFF = 400_000  # bytes
+LARGEST_WORDS = 6_000  # bytes of commit messages
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}")
 _HEADS = "+refs/heads/*:refs/heads/*"
 
@@ -193,6 +194,16 @@ class Mirror:
         """Return whether `commit` contains `ancestor`."""
         return await merge.is_ancestor(self._git, ancestor, commit)
 
+    async def conflicts(self, into: str, commit: str) -> tuple[Conflicted, ...]:
+        """Return the paths in conflict with their three texts."""
+        return await conflict.conflicts(self._git, into, commit)
+
+    async def words(self, commit: str, but_not: str) -> str:
+        """Return the newest messages of the commits that only `commit` contains, the newest first."""
+        options = ("--no-merges", "--max-count=20", "--format=- %B", "--no-show-signature", "--no-color")
+        said = await self._git("log", *options, "--end-of-options", commit, f"^{but_not}", limit=LARGEST_WORDS)
+        return said.stdout.decode("utf-8", "replace").strip()
+
     # --- writing
 
     async def merge(self, into: str, commit: str, message: str) -> str:
@@ -206,6 +217,10 @@ class Mirror:
     async def rewrite(self, commit: str, path: str, content: bytes, message: str) -> str:
         """Commit `content` as the regular file `path` onto `commit`, all else as it is; return the commit's sha."""
         return await merge.rewrite(self._git, self._identity, commit, path, content, message)
+
+    async def resolve(self, into: str, commit: str, message: str, files: Mapping[str, str]) -> str:
+        """Merge without a worktree, with these texts where the sides conflict."""
+        return await conflict.resolve(self._git, self._identity, into, commit, message, files)
 
     async def push(self, commit: str, branch: str, expected: str | None) -> None:
         """Make the remote branch point to `commit` if it is at `expected` (None: absent) or there already.

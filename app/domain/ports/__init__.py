@@ -5,7 +5,7 @@ from app.domain.memory import Memory
 from app.domain.ports.archive import Archive, Unkept
 from app.domain.ports.checkpoints import Checkers, Execution, Workbench
 from app.domain.ports.clock import Clock
-from app.domain.ports.git import Change, Clone, Clones, Worktree
+from app.domain.ports.git import Change, Clone, Clones, Conflicted, Worktree
 from app.domain.ports.github import (
     CheckAction,
     CheckRun,
@@ -69,6 +69,7 @@ __all__ = [
     "Clone",
     "Clones",
     "Comment",
+    "Conflicted",
     "Discarded",
     "Effects",
     "Entry",

@@ -1,6 +1,6 @@
 """A repository in git: its mirror, its worktrees, and what changed in them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,17 @@ class Change:
     path: str
     status: str  # A, M, D, R
     lines: frozenset[int] = frozenset()  # 1-based lines that were added or changed in the new file
+
+
+@dataclass(frozen=True)
+class Conflicted:
+    """A path that two sides of a merge changed, so that git can't tell what it should be."""
+
+    path: str
+    base: str | None = None  # its text before both changes; None where it wasn't there
+    ours: str = ""
+    theirs: str = ""
+    obstacle: str | None = None  # why no text can settle it; there are no texts then
 
 
 class Worktree(Protocol):
@@ -82,6 +93,21 @@ class Clone(Protocol):
 
         The same arguments give the same sha. Raises `GitError` where there is no such file.
         """
+        ...
+
+    async def conflicts(self, into: str, commit: str) -> tuple[Conflicted, ...]:
+        """Return the paths that keep `commit` from being merged into `into`, with what each side made of them."""
+        ...
+
+    async def resolve(self, into: str, commit: str, message: str, files: Mapping[str, str]) -> str:
+        """Merge as `merge` does, with these texts at the paths in conflict; the same each time.
+
+        Raises `MergeConflict` with the paths for which there is no text, or can't be one.
+        """
+        ...
+
+    async def words(self, commit: str, but_not: str) -> str:
+        """Return the messages of the newest commits that `commit` contains and `but_not` doesn't."""
         ...
 
     async def push(self, commit: str, branch: str, expected: str | None) -> None:

@@ -12,6 +12,7 @@ from app.domain.ports import Fact, Forgetful, Issue, Memories, Outcome, Permissi
 from app.domain.project import Project, Repository
 from app.domain.roles import AgentRole
 from app.domain.task import Task
+from app.errors import BadAnswer
 from app.storage import projects, rows
 from app.storage.effects import LeasedEffects
 from app.storage.journal import LeasedJournal
@@ -139,6 +140,7 @@ class World:
             Step.parse: requirement(1),
             Step.plan: plan(planned("one", "one.py")),
             Step.review: APPROVING,
+            Step.merge: BadAnswer("No idea how they fit together."),
             Step.reflect: {"cause": "It was wrong.", "lesson": "Do it right."},
         }
         self.deeds[""] = lambda call, prompt, tree: write({f"{self._name(call.task_id)}.py": "X = 1\n"})(

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage
 
 from app.errors import BadAnswer
 from workers.llm.thinker import read_answer
-from workers.maestro.answers import IssueAnswer, PlanAnswer, ReviewAnswer
+from workers.maestro.answers import IssueAnswer, MergeAnswer, PlanAnswer, ReviewAnswer
 
 
 def issue(value):
@@ -116,3 +116,27 @@ def test_a_review_is_read_by_what_it_says(value, approved, severities):
     found = review(value)
     assert found.approved is approved
     assert [finding.severity for finding in found.findings] == severities
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"files": [{"path": "a.py", "content": "x = 1\n"}]},
+        {"files": {"a.py": "x = 1\n"}},
+        {"files": {"path": "a.py", "content": "x = 1\n"}},
+        {"files": [{"path": "a.py", "text": "x = 1\n"}]},
+        {"path": "a.py", "content": "x = 1\n"},
+        {"a.py": "x = 1\n"},
+        [{"path": "a.py", "content": "x = 1\n"}],
+    ],
+)
+def test_merged_files_are_found_by_their_paths(value):
+    """Whatever they are wrapped in; the text is left as it is."""
+    (file,) = read_answer(AIMessage(json.dumps(value)), MergeAnswer).files
+    assert (file.path, file.content) == ("a.py", "x = 1\n")
+
+
+def test_a_file_without_its_text_is_no_answer():
+    """It is asked for again."""
+    with pytest.raises(BadAnswer):
+        read_answer(AIMessage(json.dumps({"files": [{"path": "a.py"}]})), MergeAnswer)
