@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import uuid5
 
-from app.domain.concerns import Concern
+from app.domain.concerns import Concern, ConcernKind
 from app.domain.ports import Fact
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task
@@ -26,6 +26,8 @@ async def follow_up(ctx: Context, project: Project, concerns: Sequence[Concern],
         return project
     delivered = project.head_sha if project.pull_request else None
     changes = {"onto": delivered, "rounds": 0, "merge_asked": None} if delivered else {}
+    if any(concern.kind is not ConcernKind.check for concern in new):
+        changes["check_fixes"] = 0  # what people wish for is other work, whose checks may be fixed anew
     return await ctx.move(
         project, Phase.dispatch, _task(ctx, project, tasks, new), *facts, status=ProjectStatus.building, reason=None,
         **changes,

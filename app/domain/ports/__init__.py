@@ -9,6 +9,7 @@ from app.domain.ports.git import Change, Clone, Clones, Worktree
 from app.domain.ports.github import (
     CheckAction,
     CheckRun,
+    CheckSuite,
     Comment,
     ForeignCheck,
     Forge,
@@ -59,6 +60,7 @@ __all__ = [
     "Change",
     "CheckAction",
     "CheckRun",
+    "CheckSuite",
     "Checked",
     "Checkers",
     "Clock",
