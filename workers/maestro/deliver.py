@@ -98,7 +98,7 @@ async def _go_on(
         return await _stay_open(ctx, project, f"It isn't merged by itself before {_named(others.failed)} passes.")
     if not standing.may_merge:
         return await _stay_open(ctx, project, None)
-    awaited = await foreign.awaited(ctx, project, clone, others.pending)
+    awaited = await foreign.awaited(ctx, project, clone, others)
     if awaited.names:
         again = foreign.look_again(ctx, project, awaited.since)
         return await _stay_open(ctx, project, f"It is merged as soon as {_named(awaited.names)} has passed.", *again)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid5
@@ -47,6 +47,7 @@ class Foreign:
     pending: Sequence[str] = ()  # names of those that haven't ended
     failed: Sequence[str] = ()  # and of those that failed or were cancelled, and didn't fail before the change
     concerns: Sequence[Concern] = ()  # what is to be fixed, where it may still be tried
+    apps: Collection[str] = ()  # that have said something of it
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ async def look(ctx: Context, project: Project) -> tuple[Project, Foreign]:
     pending = [check.name for check in checks if check.running]
     busy = {check.app for check in checks if check.running}  # what it says is read when it has said all
     wrong = [check for check in unproven if check.conclusion in FIXABLE and check.app not in busy]
-    return project, Foreign(pending, [check.name for check in unproven], await _concerns(ctx, project, wrong))
+    concerns = await _concerns(ctx, project, wrong)
+    return project, Foreign(pending, [one.name for one in unproven], concerns, {check.app for check in checks})
 
 
 async def _of_this_change(
@@ -129,7 +131,7 @@ def _clean(text: str, limit: int) -> str:
 # --- before a merge
 
 
-async def awaited(ctx: Context, project: Project, clone: Clone, pending: Sequence[str]) -> Awaited:
+async def awaited(ctx: Context, project: Project, clone: Clone, others: Foreign) -> Awaited:
     """Return what has to be awaited before the head is merged: checks that run, and those that are about to.
 
     Just after a push nothing may be there yet, which isn't green: apps that checked the base are expected to check
@@ -137,13 +139,13 @@ async def awaited(ctx: Context, project: Project, clone: Clone, pending: Sequenc
     """
     now, suites = ctx.clock(), await ctx.forge.check_suites(project.head_sha or "")
     since = min((suite.created_at for suite in suites), default=now)
-    others = [suite for suite in suites if not suite.own]
-    begun = {suite.app for suite in others if suite.runs}
-    about = {suite.app for suite in others if not suite.runs and suite.running}
-    running = {suite.app for suite in others if suite.runs and suite.running}  # a job may wait for another, unseen
+    theirs = [suite for suite in suites if not suite.own]
+    begun = {suite.app for suite in theirs if suite.runs}.union(others.apps)
+    about = {suite.app for suite in theirs if not suite.runs and suite.running}
+    running = {suite.app for suite in theirs if suite.runs and suite.running}  # a job may wait for another, unseen
     missing = await _expected(ctx, project, clone) - begun if now - since < BEGINNING else set()
     late = {app for app in missing if now - since < (BEGINNING if app in about else APPEARING)}
-    return Awaited((*pending, *sorted(late | (running if not pending else set()))), since)
+    return Awaited((*others.pending, *sorted(late | (set() if others.pending else running))), since)
 
 
 async def _expected(ctx: Context, project: Project, clone: Clone) -> set[str]:

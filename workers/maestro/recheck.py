@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.domain.checks import REVIEW_CHECK, Checkpoint, CheckResult
-from app.domain.ports import Checked, CheckRun, Workbench
+from app.domain.ports import Checked, CheckRun, Outcome, Workbench
 from app.domain.project import Project
 from app.errors import GitError
 from app.github import checks
@@ -65,8 +65,21 @@ async def _subject(ctx: Context, project: Project, commit: str | None, occurrenc
 async def _wanted(ctx: Context, subject: _Subject, name: str | None, *, blocking: bool) -> list[Checkpoint]:
     if name is not None:
         return [checkpoint for checkpoint in Checkpoint if checkpoint.check_name == name]
-    results = await ctx.records.checks(subject.commit) if blocking else []
-    return [result.checkpoint for result in results if result.blocks] or list(Checkpoint)
+    return await _blocking(ctx, subject) or list(Checkpoint) if blocking else list(Checkpoint)
+
+
+async def _blocking(ctx: Context, subject: _Subject) -> list[Checkpoint]:
+    """Return what blocked when it was first asked: when this runs again, it may have passed meanwhile."""
+
+    async def choose() -> Outcome:
+        results = await ctx.records.checks(subject.commit)
+        return {"checkpoints": [result.checkpoint.value for result in results if result.blocks]}
+
+    async def find() -> Outcome | None:
+        return None
+
+    chosen = await ctx.effects.once(f"recheck.{subject.occurrence}", choose, find)
+    return [Checkpoint(name) for name in chosen["checkpoints"]]
 
 
 async def _there(ctx: Context, project: Project, subject: _Subject) -> bool:
