@@ -21,6 +21,7 @@ from app.domain.ports import (
     Call,
     Change,
     CheckRun,
+    CheckSuite,
     Comment,
     Conflicted,
     Entry,
@@ -50,7 +51,9 @@ from app.errors import ForgeError, GitError, MergeConflict, NotFound, PushReject
 T = TypeVar("T", bound=BaseModel)
 Files = dict[str, str]
 START = datetime(2026, 1, 1, tzinfo=UTC)
-APP_LOGIN = "aurora-dev[bot]"
+APP_SLUG = "aurora-dev"
+APP_LOGIN = f"{APP_SLUG}[bot]"
+IN_PROGRESS = ""  # the conclusion of a check run that has none yet
 MAIN = "main"
 
 
@@ -318,7 +321,9 @@ class FakeForge:
     missing: Counter[str] = field(default_factory=Counter)
     fail: dict[str, Exception] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
-    foreign: list[ForeignCheck] = field(default_factory=list)  # of every commit
+    foreign: list[ForeignCheck] = field(default_factory=list)  # of every commit that isn't in `foreign_of`
+    foreign_of: dict[str, list[ForeignCheck]] = field(default_factory=dict)
+    suites: list[CheckSuite] = field(default_factory=list)  # of every commit, beside the app's own
     names: dict[int, str] = field(default_factory=dict)  # of repositories, by their numbers
 
     def _asked(self, name: str) -> None:
@@ -417,15 +422,27 @@ class FakeForge:
         self.issues[number] = replace(self.issues[number], state="closed")
         self._answered("close_issue")
 
-    async def create_check(self, check: CheckRun) -> int:
-        self._asked("create_check")
-        self.checks.append(check)
-        self._answered("create_check")
+    async def begin_check(self, name: str, head_sha: str, external_id: str, started_at: datetime) -> int:
+        self._asked("begin_check")
+        self.checks.append(CheckRun(name, head_sha, external_id, IN_PROGRESS, "", "", started_at, started_at))
+        self._answered("begin_check")
         return len(self.checks)
 
-    async def find_check(self, head_sha: str, name: str, external_id: str) -> int | None:
+    async def create_check(self, check: CheckRun, begun: int | None = None) -> int:
+        self._asked("create_check")
+        if begun is None:
+            self.checks.append(check)
+        else:
+            self.checks[begun - 1] = check
+        self._answered("create_check")
+        return begun or len(self.checks)
+
+    async def find_check(self, head_sha: str, name: str, external_id: str, *, ended: bool = True) -> int | None:
         wanted = (head_sha, name, external_id)
-        known = [(one.head_sha, one.name, one.external_id) for one in self.checks]
+        known = [
+            (one.head_sha, one.name, "" if ended and one.conclusion == IN_PROGRESS else one.external_id)
+            for one in self.checks
+        ]
         return known.index(wanted) + 1 if wanted in known else None
 
     async def open_pull_request(self, title: str, body: str, head: str, base: str) -> PullRequest:
@@ -500,9 +517,13 @@ class FakeForge:
         asked = self.pulls[number].asked
         asked += [login for login in logins if login not in asked]
 
-    async def foreign_checks(self, head_sha: str) -> list[ForeignCheck]:
+    async def foreign_checks(self, head_sha: str, *, annotated: bool = True) -> list[ForeignCheck]:
         self._asked("foreign_checks")
-        return list(self.foreign)
+        return list(self.foreign_of.get(head_sha, self.foreign))
+
+    async def check_suites(self, head_sha: str) -> list[CheckSuite]:
+        self._asked("check_suites")
+        return [CheckSuite(APP_SLUG, own=True, running=False, runs=4, created_at=START), *self.suites]
 
     async def merge(self, number: int, head_sha: str, method: str, title: str) -> Merge:
         self._asked("merge")
@@ -689,11 +710,21 @@ class FakeCheckers:
 
     verdict: Verdict = passes
     judged: list[Checkpoint] = field(default_factory=list)
+    fresh: int = 0  # how many benches were to judge anew
 
     async def prepare(self, clone: object, base: str, commands: CommandSettings, setup: str | None) -> None:
         """Nothing has to be installed."""
 
-    def bench(self, clone: object, worktree: FakeWorktree, commands: CommandSettings, setup: str | None) -> FakeBench:
+    def bench(
+        self,
+        clone: object,
+        worktree: FakeWorktree,
+        commands: CommandSettings,
+        setup: str | None,
+        *,
+        fresh: bool = False,
+    ) -> FakeBench:
+        self.fresh += fresh
         return FakeBench(worktree, self)
 
 

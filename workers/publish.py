@@ -1,7 +1,9 @@
 """What both Maestro and the code generation show on GitHub: branches and check runs, each once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from app.domain.checks import CheckResult
@@ -67,3 +69,33 @@ async def _publish(effects: Effects, forge: Forge, run: CheckRun) -> None:
         return {"id": await forge.create_check(run)}
 
     await effects.once(f"check.{run.head_sha}.{run.name}.{run.external_id}", act, find)
+
+
+async def publish_anew(
+    effects: Effects,
+    forge: Forge,
+    clock: Clock,
+    name: str,
+    commit: str,
+    external_id: str,
+    judge: Callable[[datetime], Awaitable[CheckRun]],
+) -> None:
+    """Show a check as being under way, judge, and show its end; once for each external id, whatever dies in between.
+
+    What `judge` writes is written before its end is shown, and isn't judged again once that was.
+    """
+    key, began = f"check.{commit}.{name}.{external_id}", clock()
+
+    async def found(*, ended: bool) -> Outcome | None:
+        number = await forge.find_check(commit, name, external_id, ended=ended)
+        return {"id": number} if number is not None else None
+
+    async def begin() -> Outcome:
+        return {"id": await forge.begin_check(name, commit, external_id, began)}
+
+    begun = await effects.once(f"{key}.begun", begin, partial(found, ended=False))
+
+    async def end() -> Outcome:
+        return {"id": await forge.create_check(await judge(began), begun["id"])}
+
+    await effects.once(key, end, partial(found, ended=True))

@@ -251,7 +251,7 @@ TABLE: Mapping[Event, Row] = {
         open=_do(Effect.recheck, to=Phase.deliver), building_verifying_merged_escalated_cancelled=_do(Effect.recheck)
     ),
     Happening.action_format: _row(open=_do(Effect.reformat), escalated=_do(Effect.retry)),
-    Happening.action_retry: _row(open=_do(Effect.follow_check, to=Phase.dispatch), escalated=_do(Effect.retry)),
+    Happening.action_retry: _row(open=_do(Effect.follow_check), escalated=_do(Effect.retry)),
     # --- what the work itself reports
     Happening.turn: _row(open=_do(to=Phase.deliver)),
     Happening.show: _row(),

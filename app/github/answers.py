@@ -56,13 +56,6 @@ def plan(project: Project, tasks: Sequence[Task]) -> str:
     return "\n\n".join(["### The plan", requirements(project.requirements), graph(tasks)])
 
 
-def explain(project: Project, results: Sequence[CheckResult], name: str) -> str:
-    """Return what the checkpoints found, or one of them."""
-    chosen = [one for one in results if name.lower() in one.checkpoint.check_name] or list(results)
-    lines = [f"- {code(one.checkpoint.check_name)}: {inline(one.title, 200)}" for one in chosen]
-    return "\n".join(["### What the checks found\n", *lines]) if lines else "Nothing has been checked yet."
-
-
 def no_such_task(name: str, tasks: Sequence[Task]) -> str:
     """Say that no such task can be tried again, and which can."""
     could = ", ".join(code(f"{WORD} retry {task.key}") for task in tasks)

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from app.domain.checks import REVIEW_CHECK, CheckResult, Conclusion, Finding
-from app.domain.ports import CheckRun
+from app.domain.checks import REVIEW_CHECK, Checkpoint, CheckResult, Conclusion, Finding
+from app.domain.ports import CheckAction, CheckRun
 from app.domain.review import Review
 from app.github.markdown import block, fence, inline, plain
 
@@ -14,6 +14,8 @@ CONCLUSIONS = {
     Conclusion.skipped: "skipped",
 }
 LOG_CHARACTERS = 60_000
+FIX_FORMATTING = CheckAction("Fix formatting", "Run the formatter and check again", "format")
+TRY_AGAIN = CheckAction("Try again", "Have an agent fix what was found", "retry")
 
 
 def check_run(result: CheckResult, head_sha: str, external_id: str, log_url: str | None = None) -> CheckRun:
@@ -34,10 +36,18 @@ def check_run(result: CheckResult, head_sha: str, external_id: str, log_url: str
         completed_at=max(result.completed_at, result.started_at),
         text=fence(result.log, LOG_CHARACTERS) if result.log.strip() else "",
         annotations=tuple(finding for finding in result.new_findings if finding.path),
+        actions=actions(result),
     )
 
 
-def review_run(review: Review | None, head_sha: str, at: datetime) -> CheckRun:
+def actions(result: CheckResult) -> tuple[CheckAction, ...]:
+    """Return the buttons beside a result: there is something to press only where something is wrong."""
+    if result.conclusion is not Conclusion.failed:
+        return ()
+    return (FIX_FORMATTING, TRY_AGAIN) if result.checkpoint is Checkpoint.lint else (TRY_AGAIN,)
+
+
+def review_run(review: Review | None, head_sha: str, at: datetime, external_id: str = "review") -> CheckRun:
     """Return the check run that shows the code review; findings inform and don't block by themselves."""
     findings = review.findings if review else ()
     if review is None:
@@ -50,7 +60,7 @@ def review_run(review: Review | None, head_sha: str, at: datetime) -> CheckRun:
     return CheckRun(
         name=REVIEW_CHECK,
         head_sha=head_sha,
-        external_id="review",
+        external_id=external_id,
         conclusion=conclusion,
         title=title,
         summary=f"The whole change was read against the criteria of the issue.\n\n{listed}".rstrip(),

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain.checks import Finding
 from app.domain.ports import (
+    CheckSuite,
     Comment,
     ForeignCheck,
     Issue,
@@ -145,6 +146,19 @@ def foreign_check(data: dict[str, Any]) -> ForeignCheck:
         title=output.get("title") or "",
         summary=output.get("summary") or "",
         url=data.get("details_url") or data.get("html_url") or "",
+        waiting=data.get("status") == "waiting",
+    )
+
+
+def check_suite(data: dict[str, Any], app: AppIdentity) -> CheckSuite:
+    """Read a check suite; one that waits for a person isn't running."""
+    by = data.get("app") or {}
+    return CheckSuite(
+        app=by.get("slug") or "",
+        own=by.get("id") == app.id,
+        running=data.get("status") not in {"completed", "waiting"},
+        runs=data.get("latest_check_runs_count") or 0,
+        created_at=moment(data.get("created_at")),
     )
 
 

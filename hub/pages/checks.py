@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from aiohttp import web
 
 from hub.context import Hub
@@ -54,6 +56,7 @@ async def run(visit: Visit) -> web.StreamResponse:
         annotations=checks.annotations_of(visit.hub, row["id"]),
         others=rows_of(visit.hub, repo, row["head_sha"]),
         may_rerun=visit.may(RERUN),
+        buttons=json.loads(row["actions"]),
     )
 
 
@@ -61,3 +64,11 @@ async def run(visit: Visit) -> web.StreamResponse:
 async def rerequest(visit: Visit) -> web.StreamResponse:
     await visit.rest(RERUN, {})
     return go(f"{address_in(visit)}/runs/{visit.number('check_run_id')}")
+
+
+@pages.post(RUN + "/actions/{identifier}")
+async def press(visit: Visit) -> web.StreamResponse:
+    """Press one of the buttons that the run offers; GitHub has no REST for it."""
+    repo, number = visit.allowed(RERUN), visit.number("check_run_id")
+    await checks.request_action(visit.hub, visit.actor, repo, number, visit.part("identifier"))
+    return go(f"{address_in(visit)}/runs/{number}")

@@ -61,6 +61,11 @@ class Store:
         """Return where the lock is that an entry is made under."""
         return self._home / "locks" / f"{name}.lock"
 
+    @property
+    def home(self) -> Path:
+        """Where the files are."""
+        return self._home
+
     def _path(self, name: str) -> Path:
         return self._home / name[:2] / f"{name}.json"
 
@@ -69,3 +74,22 @@ class Store:
         self._recent.move_to_end(name)
         while len(self._recent) > _IN_MEMORY:
             self._recent.popitem(last=False)
+
+
+class Anew(Store):
+    """Knows only what was written to it, which replaces what `known` has: for judging once more."""
+
+    def __init__(self, known: Store) -> None:
+        """Write through to `known`."""
+        super().__init__(known.home)
+        self._known = known
+
+    def read(self, name: str, form: type[M]) -> M | None:
+        """Return an entry that was written here."""
+        entry = self._recent.get(name)
+        return entry if isinstance(entry, form) else None
+
+    def write(self, name: str, entry: BaseModel) -> None:
+        """Keep an entry, here and for everybody."""
+        self._known.write(name, entry)
+        self._remember(name, entry)

@@ -1,6 +1,7 @@
 """Brings the four checkpoints together: where a workbench comes from, and what it keeps of a base commit."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from workers.checkpoints.bench import Bench
 from workers.checkpoints.equipment import Equipment
 from workers.checkpoints.execution import Executor
 from workers.checkpoints.install import Environments
-from workers.checkpoints.store import Store
+from workers.checkpoints.store import Anew, Store
 
 
 class Checkers:
@@ -49,6 +50,14 @@ class Checkers:
         except (EnvironmentFailed, SandboxUnavailable):
             return
 
-    def bench(self, clone: Clone, worktree: Worktree, commands: CommandSettings, setup: str | None) -> Bench:
-        """Return the workbench of a worktree."""
-        return Bench(self._equipment, clone, worktree, commands, setup)
+    def bench(
+        self, clone: Clone, worktree: Worktree, commands: CommandSettings, setup: str | None, *, fresh: bool = False
+    ) -> Bench:
+        """Return the workbench of a worktree; a `fresh` one judges anew what was judged before, and its base too."""
+        return Bench(self._anew() if fresh else self._equipment, clone, worktree, commands, setup)
+
+    def _anew(self) -> Equipment:
+        """Return the same equipment with its memory of results gone."""
+        has = self._equipment
+        store = Anew(has.store)
+        return replace(has, store=store, baselines=Baselines(has.executor, store, has.clock))

@@ -10,6 +10,7 @@ from app.domain.ports import Clock, Forge
 from app.domain.project import Project
 from app.errors import Transient
 from app.github import answers
+from app.github.explaining import explain
 from app.github.markdown import code
 from app.storage.leases import Leases
 from app.storage.projects import ProjectReader
@@ -70,7 +71,7 @@ class Replies:
             case Name.plan:
                 return answers.plan(project, tasks)
             case Name.explain:
-                return answers.explain(project, await self.reader.checks(project), asked.argument)
+                return explain(project, await self.reader.checks(project), asked.argument)
             case _:
                 raise AssertionError(f"{asked.name} is Maestro's to answer")
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
@@ -10,23 +11,22 @@ from langgraph.types import Command
 
 from app.domain.checks import CheckResult
 from app.domain.concerns import Concern
-from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest
+from app.domain.ports import Clone, Fact, MergeOutcome, Outcome, PullRequest
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
 from app.domain.remarks import Heard, decisions
 from app.domain.repository_settings import MergePolicy
-from app.domain.task import Task, TaskStatus
 from app.errors import MergeConflict, Transient
 from app.github import pull_request as wording
-from app.github.markdown import code
+from app.github.markdown import code, inline
 from workers.maestro import branch, foreign, remarks
 from workers.maestro.context import WAIT, Context, State
+from workers.maestro.describe import describe
 from workers.maestro.follow_up import follow_up
 from workers.maestro.turns import take_turn
 from workers.publish import own_commits, publish_checks, publish_review, push_once
 
 MOST_BASE_MOVES = 3  # how often a moving base is followed before a person is asked
 UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself."
-MOST_SHOWN = 4  # files as evidence of a requirement, of each task
 MERGE_TRIES = 3  # while GitHub says that the base was modified
 
 
@@ -80,25 +80,47 @@ async def _go_on(
     """Work on what people or checks want, merge what may be merged, or leave it to them."""
     heard = await remarks.listen(ctx, pull.number)
     standing = _standing(ctx, project, heard)
-    others = await foreign.look(ctx, project)
-    stuck = any(result.blocks for result in results) or bool(others.failed)
-    if (stuck or not standing.accepted) and (wanted := await remarks.gather(ctx, heard)):
-        return await _take_up(ctx, project, clone, wanted)
-    if others.concerns:
-        await follow_up(ctx, project.model_copy(update={"check_fixes": project.check_fixes + 1}), others.concerns)
-        return Command(goto="dispatch")
+    project, others = await foreign.look(ctx, project)
+    if work := await _work(ctx, project, clone, heard, standing, others, results):
+        return work
     if any(result.blocks for result in results):
         return await _stay_open(ctx, project, UNVERIFIED)
     if others.failed:
-        return await _stay_open(ctx, project, f"It isn't merged by itself while {_named(others.failed)} fails.")
+        return await _stay_open(ctx, project, f"It isn't merged by itself before {_named(others.failed)} passes.")
     if not standing.may_merge:
         return await _stay_open(ctx, project, None)
-    if others.pending:
-        return await _stay_open(ctx, project, f"It is merged as soon as {_named(others.pending)} has passed.")
+    return await _land(ctx, project, clone, others)
+
+
+async def _work(
+    ctx: Context,
+    project: Project,
+    clone: Clone,
+    heard: Heard,
+    standing: "Standing",
+    others: foreign.Foreign,
+    results: Sequence[CheckResult],
+) -> Command[Any] | None:
+    """Take up what people say, unless they want it merged as it is, and what other apps' checks found."""
+    stuck = any(result.blocks for result in results) or bool(others.failed)
+    if (stuck or not standing.accepted) and (wanted := await remarks.gather(ctx, heard)):
+        return await _take_up(ctx, project, clone, wanted)
+    if not others.concerns:
+        return None
+    await follow_up(ctx, project.model_copy(update={"check_fixes": project.check_fixes + 1}), others.concerns)
+    return Command(goto="dispatch")
+
+
+async def _land(ctx: Context, project: Project, clone: Clone, others: foreign.Foreign) -> Command[Any]:
+    """Merge what may be merged, once other apps' checks have passed and it is the project's turn."""
+    awaited = await foreign.awaited(ctx, project, clone, others)
+    if awaited.names:
+        again = foreign.look_again(ctx, project, awaited.since)
+        return await _stay_open(ctx, project, f"It is merged as soon as {_named(awaited.names)} has passed.", *again)
     project, first = await take_turn(ctx, project)
     if first:
         return await _stay_open(ctx, project, first)
-    return await _merge(ctx, project, clone)
+    return await _merge(ctx, project, clone, awaited.since)
 
 
 async def _take_up(ctx: Context, project: Project, clone: Clone, wanted: Sequence[Concern]) -> Command[Any]:
@@ -125,15 +147,10 @@ async def _publish(
 ) -> tuple[Project, PullRequest]:
     """Make branch, check runs and pull request show the present head."""
     head = project.head_sha or ""
-    tasks = await ctx.records.tasks()
     before = await clone.head(project.branch)
     ours = await _ours(ctx, project, clone, before)
     await push_once(ctx.effects, clone, head, project.branch, before if ours else None)
-    changed = [change.path for change in await clone.changes(project.base_sha or "", head)]
-    evidence = await _evidence(clone, tasks)
-    title = wording.title(project)
-    body = wording.body(project, tasks, results, evidence=evidence, changed=changed)
-
+    title, body = await describe(ctx, project, clone)
     base = project.base_branch or ""
 
     async def find() -> Outcome | None:
@@ -170,18 +187,6 @@ async def _ours(ctx: Context, project: Project, clone: Clone, there: str | None)
     return await clone.is_ancestor(there, project.head_sha or "")
 
 
-async def _evidence(clone: Clone, tasks: Sequence[Task]) -> dict[str, list[str]]:
-    """Return, by requirement, the files in which it can be seen, tests first."""
-    found: dict[str, list[str]] = {}
-    for task in tasks:
-        if task.status is TaskStatus.completed and task.result and task.result.commit and task.base_sha:
-            changed = [change.path for change in await clone.changes(task.base_sha, task.result.commit)]
-            shown = sorted(changed, key=lambda path: ("test" not in path.lower(), path))
-            for requirement in task.requirements:
-                found.setdefault(requirement, []).extend(f"`{path}`" for path in shown[:MOST_SHOWN])
-    return found
-
-
 @dataclass(frozen=True)
 class Standing:
     """What people and the policy say about merging the present head."""
@@ -201,7 +206,7 @@ def _standing(ctx: Context, project: Project, heard: Heard) -> Standing:
     return Standing(accepted, accepted or (policy is MergePolicy.auto and not refusing))
 
 
-async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:
+async def _merge(ctx: Context, project: Project, clone: Clone, since: datetime) -> Command[Any]:
     """Merge the verified head into the verified base, or say what stands in the way."""
     assert project.pull_request  # noqa: S101 - `_publish` has set it
     number, head = project.pull_request.number, project.head_sha or ""
@@ -221,7 +226,9 @@ async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:
             case MergeOutcome.refused:
                 if (await ctx.forge.pull_request(number)).merged:
                     return await _merged(ctx, project)  # an earlier answer was lost
-                return await _stay_open(ctx, project, f"GitHub refused to merge it: {merge.reason}")
+                about_checks = foreign.ABOUT_CHECKS.search(merge.reason)
+                again = foreign.look_again(ctx, project, since) if about_checks else ()
+                return await _stay_open(ctx, project, f"GitHub refused to merge it: {inline(merge.reason)}", *again)
     raise Transient(f"GitHub keeps saying that `{project.base_branch}` was modified, and it wasn't.")
 
 
@@ -247,8 +254,9 @@ async def _merged(ctx: Context, project: Project) -> Command[Any]:
     return Command(goto="settle")
 
 
-async def _stay_open(ctx: Context, project: Project, reason: str | None) -> Command[Any]:
-    """Leave the pull request to people; a review or a push wakes Maestro again."""
-    waiting = await ctx.move(project, Phase.deliver, status=ProjectStatus.open, reason=reason, finished_at=ctx.clock())
+async def _stay_open(ctx: Context, project: Project, reason: str | None, *facts: Fact) -> Command[Any]:
+    """Leave the pull request to people; a review, a push or a check that ends wakes Maestro again."""
+    changes = {"status": ProjectStatus.open, "reason": reason, "finished_at": ctx.clock()}
+    waiting = await ctx.move(project, Phase.deliver, *facts, **changes)
     ctx.announce(waiting)
     return WAIT

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import uuid5
 
-from app.domain.concerns import Concern, title
+from app.domain.concerns import Concern, ConcernKind, title
 from app.domain.ports import Fact
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
@@ -33,6 +33,8 @@ async def followed_up(ctx: Context, project: Project, concerns: Sequence[Concern
         return Change(project)
     delivered = (onto or project.head_sha) if project.pull_request else None
     changes = {"onto": delivered, "rounds": 0, "merge_asked": None} if delivered else {}
+    if any(concern.kind is not ConcernKind.check for concern in new):
+        changes["check_fixes"] = 0  # what people wish for is other work, whose checks may be fixed anew
     changes |= {"phase": Phase.dispatch, "status": ProjectStatus.building, "reason": None}
     return Change(project.model_copy(update=changes), (await new_task(ctx, project, new),))
 

@@ -35,15 +35,16 @@ async def review(_: State, runtime: Runtime[Context]) -> Command[Literal["delive
     return Command(goto="deliver")
 
 
-async def ask(ctx: Context, project: Project) -> Review | None:
-    """Ask for a review of the present head, once for each; None when no usable one came."""
+async def ask(ctx: Context, project: Project, occurrence: str = "") -> Review | None:
+    """Ask for a review of the present head, once for each occurrence; None when no usable one came."""
     clone = await ctx.clone(project)
     prompt = prompt_for(
         Step.review,
         requirements=feedback.criteria(project.requirements),
         diff=await clone.diff(project.base_sha or "", project.head_sha or ""),
     )
-    call = ctx.call(Step.review, f"review.{(project.head_sha or '')[:12]}", AgentRole.code_reviewer)
+    scope = ".".join(part for part in ("review", (project.head_sha or "")[:12], occurrence) if part)
+    call = ctx.call(Step.review, scope, AgentRole.code_reviewer)
     try:
         return await ctx.thinker.answer(call, ctx.journal, ReviewAnswer, prompt)
     except BadAnswer:

@@ -10,6 +10,8 @@ from app.domain.roles import AgentRole
 from app.errors import MergeConflict
 from app.github import answers
 from workers.maestro import branch
+from workers.maestro import recheck as rechecking
+from workers.maestro import reformat as formatter
 from workers.maestro.change import Change, Told
 from workers.maestro.context import Context
 from workers.maestro.follow_up import followed_up
@@ -42,6 +44,29 @@ async def update(ctx: Context, project: Project, _: Told) -> Change:
         return Change(project, (), answers.base_conflicts(project, conflict.paths))
     to_verify = {"phase": Phase.verify, "status": ProjectStatus.verifying, "reason": None}
     return Change(project.model_copy(update={**changes, **to_verify}))
+
+
+async def reformat(ctx: Context, project: Project, _: Told) -> Change:
+    """Apply the repository's formatter to the change, to be verified again."""
+    head = await formatter.reformat(ctx, project)
+    if head is None:
+        return Change(project)
+    to_verify = {"phase": Phase.verify, "status": ProjectStatus.verifying, "reason": None}
+    return Change(project.model_copy(update={"head_sha": head, "onto": head, "merge_asked": None, **to_verify}))
+
+
+async def follow_check(ctx: Context, project: Project, told: Told) -> Change:
+    """Have an agent mend what one of the checkpoints found."""
+    name, head, run = (told.payload.get(key) for key in ("check", "head", "run"))
+    found = await formatter.concern_of_check(ctx, project, str(name), str(head), by=told.by or "", run=int(run or 0))
+    return await followed_up(ctx, project, [found]) if found else Change(project)
+
+
+async def recheck(ctx: Context, project: Project, told: Told) -> Change:
+    """Run checks once more, as somebody asked."""
+    occurrence = str(told.payload.get("guid") or told.comment)
+    name, head = told.payload.get("check"), told.payload.get("head")
+    return Change(await rechecking.recheck(ctx, project, name, head, occurrence))
 
 
 async def revert(ctx: Context, project: Project, told: Told) -> Change:

@@ -9,6 +9,7 @@ from app.domain.ports.git import Change, Clone, Clones, Conflicted, Worktree
 from app.domain.ports.github import (
     CheckAction,
     CheckRun,
+    CheckSuite,
     Comment,
     ForeignCheck,
     Forge,
@@ -63,6 +64,7 @@ __all__ = [
     "Change",
     "CheckAction",
     "CheckRun",
+    "CheckSuite",
     "Checked",
     "Checkers",
     "Clock",

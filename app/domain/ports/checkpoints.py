@@ -55,4 +55,8 @@ class Checkers(Protocol):
         """Install the environment that `base` declares and take its baseline, ahead of the first bench."""
         ...
 
-    def bench(self, clone: Clone, worktree: Worktree, commands: CommandSettings, setup: str | None) -> Workbench: ...
+    def bench(
+        self, clone: Clone, worktree: Worktree, commands: CommandSettings, setup: str | None, *, fresh: bool = False
+    ) -> Workbench:
+        """Return the workbench of a worktree; a `fresh` one judges anew what was judged before, and its base too."""
+        ...

@@ -151,3 +151,15 @@ async def test_the_same_tree_is_judged_once(bay, checkers):
         assert await again.tests() == first
         it.change({"m.py": "x = 3\n"})
         assert (await again.tests()).started_at > first.started_at
+
+
+async def test_a_fresh_bench_judges_the_same_tree_anew_and_its_base_too(bay, checkers):
+    """What it finds is what the others know from then on."""
+    async with bay({"m.py": "x = 1\n"}, {"m.py": "x = 2\n", "test_m.py": "def test():\n    pass\n"}) as it:
+        first = await it.bench.tests()
+        fresh = checkers.bench(it.clone, it.worktree, CommandSettings(), None, fresh=True)
+        second = await fresh.tests()
+        assert second.conclusion is first.conclusion
+        assert second.started_at > first.started_at
+        assert await fresh.tests() == second
+        assert await it.bench.tests() == second

@@ -117,13 +117,14 @@ async def test_pull_requests_are_commented_on_labelled_and_closed(site: Site) ->
 
 
 async def test_a_check_is_read_and_asked_for_again(site: Site) -> None:
-    """A run's page tells its report and annotations; its button sends the app a check_run event."""
+    """A run's page tells its report and annotations; its buttons send the app check_run events."""
     pull = await site.pull()
     annotation = {
         "path": "new.py", "start_line": 2, "end_line": 2, "annotation_level": "failure", "message": "second is wrong",
     }  # fmt: skip
     output = {"title": "1 of 2 failed", "summary": "**Sad**", "annotations": [annotation]}
-    done = {"status": "completed", "conclusion": "failure", "output": output}
+    button = {"label": "Fix it", "description": "Have it fixed", "identifier": "fix"}
+    done = {"status": "completed", "conclusion": "failure", "output": output, "actions": [button]}
     run = await site.rest(
         "POST", f"{REPO}/check-runs", {"name": "tests", "head_sha": pull["head"]["sha"], **done}, await site.bot()
     )
@@ -135,6 +136,10 @@ async def test_a_check_is_read_and_asked_for_again(site: Site) -> None:
     assert "1 of 2 failed" in (await you.see(f"{HOME}/pull/{pull['number']}/checks")).words
     await you.send(f"{page.path}/rerequest", {}, seen=page.path)
     assert (await site.names())[-1] == "check_run.rerequested"
+    assert "Fix it" in page.words
+    await you.send(f"{page.path}/actions/fix", {}, seen=page.path)
+    assert (await site.names())[-1] == "check_run.requested_action"
+    assert (await you.send(f"{page.path}/actions/other", {}, seen=page.path)).status == 404
 
 
 async def test_a_delivery_is_read_and_sent_again(site: Site) -> None:

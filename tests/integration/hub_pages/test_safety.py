@@ -123,7 +123,7 @@ async def test_a_form_without_its_token_does_nothing(site: Site) -> None:
     for path in (
         "/login", "/logout", f"{HOME}/issues/1/comments", f"{HOME}/issues/1/labels", f"{HOME}/issues/1/labels/remove",
         *(f"{HOME}/pull/{pull['number']}/{action}" for action in ("reviews", "merge", "files")),
-        f"{HOME}/runs/1/rerequest", "/deliveries/1600001/attempts",
+        f"{HOME}/runs/1/rerequest", f"{HOME}/runs/1/actions/fix", "/deliveries/1600001/attempts",
     ):  # fmt: skip
         assert (await you.post(path, {"body": "x", "state": "closed"})).status == 403, path
     assert [one["title"] for one in await site.rest("GET", f"{REPO}/issues?state=all")] == ["A change", "Real"]

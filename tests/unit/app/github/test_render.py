@@ -16,7 +16,7 @@ from app.domain.project import Pause, Project, ProjectStatus, PullRequestRef, Re
 from app.domain.requirements import Requirement
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
-from app.github import pull_request, render
+from app.github import pull_request, remarks, render
 from app.github.checks import check_run
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
