@@ -5,8 +5,9 @@ from pathlib import Path, PurePosixPath
 from app.domain.roles import Role
 from workers.agents.globs import fits
 
-# Pushing workflows needs a permission that the app doesn't ask for; its own settings hold agents in check.
-NEVER = (".github/workflows/**", ".github/aurora.yml")
+# Pushing workflows needs a permission that the app doesn't ask for; its own settings hold agents in check; and who has
+# to review a change isn't for its author to say. In small letters, as it is compared.
+NEVER = (".github/workflows/**", ".github/aurora.yml", "codeowners", ".github/codeowners", "docs/codeowners")
 
 
 class Refused(Exception):

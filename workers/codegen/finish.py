@@ -14,6 +14,7 @@ from app.domain.memory import Kind
 from app.domain.ports import Step
 from app.domain.recovery import AgentError, ErrorType, Escalate, decide
 from app.domain.task import TaskResult, TaskStatus
+from app.domain.ways import subject
 from app.github.markdown import plain
 from app.logs import redact
 from workers.agents.reflexion import reflect as learn
@@ -112,7 +113,8 @@ async def give_up(state: State, runtime: Runtime[Context]) -> Command[Literal["_
 
 async def _publish(ctx: Context, state: State, results: Sequence[CheckResult], *, even_if_local: bool = False) -> str:
     """Commit the tree, make the feature branch point to it, and report; return the commit's sha."""
-    sha = await ctx.worktree.commit(_message(ctx, state["summary"]), [ctx.worktree.base])
+    changed = [change.path for change in await ctx.worktree.changes()] if ctx.project.ways.conventional else []
+    sha = await ctx.worktree.commit(_message(ctx, state["summary"], changed), [ctx.worktree.base])
     if ctx.push or even_if_local:
         await push_once(ctx.effects, ctx.clone, sha, ctx.task.branch, await _expected(ctx))
         await publish_checks(ctx.effects, ctx.forge, sha, ctx.worktree.base, results, ctx.public_url, ctx.project.id)
@@ -130,9 +132,10 @@ async def _expected(ctx: Context) -> str | None:
     return now if now in own_commits(ctx.project, await ctx.records.tasks(superseded=True)) else before
 
 
-def _message(ctx: Context, summary: str) -> str:
+def _message(ctx: Context, summary: str, changed: Sequence[str]) -> str:
     """Return the commit message: the task's title, the agent's summary, the issue."""
     # Once merged, a commit closes issues and notifies people by its message, as comments do.
     body = textwrap.fill(plain(summary, SUMMARY_LENGTH), width=72)
-    parts = [plain(ctx.task.title, TITLE_LENGTH), body, f"Refs #{ctx.project.issue_number}"]
+    title = plain(subject(ctx.task.title, ctx.project.ways, changed), TITLE_LENGTH)
+    parts = [title, body, f"Refs #{ctx.project.issue_number}"]
     return "\n\n".join(part for part in parts if part)

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.checks import CheckResult
-from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest
+from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest, RepositoryInfo
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
 from app.domain.repository_settings import MergePolicy
 from app.domain.task import Task, TaskStatus
@@ -121,7 +121,7 @@ async def _publish(
     await push_once(ctx.effects, clone, head, project.branch, before if ours else None)
     changed = [change.path for change in await clone.changes(project.base_sha or "", head)]
     evidence = await _evidence(clone, tasks)
-    title = wording.title(project)
+    title = wording.title(project, changed)
     body = wording.body(project, tasks, results, evidence=evidence, changed=changed)
 
     base = project.base_branch or ""
@@ -203,11 +203,12 @@ async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:
     assert project.pull_request  # noqa: S101 - `_publish` has set it
     number, head = project.pull_request.number, project.head_sha or ""
     info = await ctx.forge.info()
+    title = wording.title(project, [change.path for change in await clone.changes(project.base_sha or "", head)])
     for _ in range(MERGE_TRIES):
         base = await clone.head(project.base_branch or "")
         if base is not None and base != project.base_sha and not await clone.is_ancestor(base, head):
             return await _follow_base(ctx, project, clone, base)
-        merge = await ctx.forge.merge(number, head, info.merge_methods[0], wording.title(project))
+        merge = await ctx.forge.merge(number, head, _method(project, info), title)
         match merge.outcome:
             case MergeOutcome.merged:
                 return await _merged(ctx, project)
@@ -220,6 +221,12 @@ async def _merge(ctx: Context, project: Project, clone: Clone) -> Command[Any]:
                     return await _merged(ctx, project)  # an earlier answer was lost
                 return await _stay_open(ctx, project, f"GitHub refused to merge it: {merge.reason}")
     raise Transient(f"GitHub keeps saying that `{project.base_branch}` was modified, and it wasn't.")
+
+
+def _method(project: Project, info: RepositoryInfo) -> str:
+    """Return how to merge: as the settings say, unless the repository doesn't allow that."""
+    wanted = project.settings.merge_method
+    return wanted.value if wanted and wanted.value in info.merge_methods else info.merge_methods[0]
 
 
 async def _follow_base(ctx: Context, project: Project, clone: Clone, base: str) -> Command[Any]:

@@ -11,6 +11,7 @@ from langgraph.types import Command
 from app.domain.checks import CheckResult
 from app.domain.ports import Checked, Clone
 from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.repository_settings import RepositorySettings
 from app.domain.task import Task
 from app.errors import BudgetExceeded, ModelError, ProjectHeld, Transient
 from workers import feedback
@@ -45,7 +46,7 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
     clone = await ctx.clone(project)
-    results = await _known(ctx, project, tasks)
+    results = await _known(ctx, clone, project, tasks)
     if not results:
         # Together, since parts that pass alone mostly pass together; an unfinished review is asked for again.
         judged, *_rest = await asyncio.gather(
@@ -65,10 +66,12 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
     return await send_back(ctx, project, culprit, onto, feedback.of_checks(failed))
 
 
-async def _known(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[CheckResult]:
+async def _known(ctx: Context, clone: Clone, project: Project, tasks: Sequence[Task]) -> list[CheckResult]:
     """Return the only task's own results: its commit is the combination, judged against the same base."""
     if len(tasks) != 1 or tasks[0].base_sha != project.base_sha:
         return []
+    if await _settings(clone, project) != project.settings.concerning(tasks[0].footprint):
+        return []  # it changed more than was expected, and was judged by the wrong section's commands
     return await ctx.records.checks(project.head_sha or "")
 
 
@@ -80,11 +83,20 @@ async def _reviewed_ahead(ctx: Context, project: Project) -> None:
         log.info("no review ahead", extra={"why": str(error)})
 
 
+async def _settings(clone: Clone, project: Project) -> RepositorySettings:
+    """Return the settings for all that the work has changed."""
+    if not project.settings.paths:
+        return project.settings
+    changed = await clone.changes(project.base_sha or "", project.head_sha or "")
+    return project.settings.concerning([change.path for change in changed])
+
+
 async def judge(ctx: Context, clone: Clone, project: Project, commit: str) -> tuple[CheckResult, ...]:
     """Run the four checkpoints on a commit, against the project's base."""
     name = f"{project.id.hex[:12]}-verify"
     async with clone.worktree(name, project.base_sha or "", at=commit) as tree:
-        bench = ctx.checkers.bench(clone, tree, project.settings.checkpoints, project.settings.setup)
+        settings = await _settings(clone, project)
+        bench = ctx.checkers.bench(clone, tree, settings.checkpoints, settings.setup)
         return await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())
 
 

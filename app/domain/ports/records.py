@@ -11,6 +11,7 @@ from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage
 from app.domain.project import Project
 from app.domain.recovery import AgentError
+from app.domain.repository_settings import RepositorySettings
 from app.domain.task import Task
 
 
@@ -55,6 +56,14 @@ class Discarded:
     tasks: tuple[UUID, ...]
 
 
+@dataclass(frozen=True)
+class InForce:
+    """The settings of the project's repository as they could be read at a commit: they count until others can."""
+
+    commit: str
+    settings: RepositorySettings
+
+
 Fact = (
     Project
     | Task
@@ -69,6 +78,7 @@ Fact = (
     | Revoked
     | Discarded
     | Artifact
+    | InForce
 )
 
 
@@ -95,6 +105,10 @@ class Records(Protocol):
 
     async def checks(self, commit: str) -> list[CheckResult]: ...
     async def calls(self) -> list[ModelCall]: ...
+    async def in_force(self) -> InForce | None:
+        """Return the last settings of the repository that could be read; None before any were."""
+        ...
+
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them; raises `LeaseLost`."""
         ...
