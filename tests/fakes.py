@@ -661,11 +661,13 @@ class FakeCheckers:
 
     verdict: Verdict = passes
     judged: list[Checkpoint] = field(default_factory=list)
+    benches: list[CommandSettings] = field(default_factory=list)  # the commands of each
 
     async def prepare(self, clone: object, base: str, commands: CommandSettings, setup: str | None) -> None:
         """Nothing has to be installed."""
 
     def bench(self, clone: object, worktree: FakeWorktree, commands: CommandSettings, setup: str | None) -> FakeBench:
+        self.benches.append(commands)
         return FakeBench(worktree, self)
 
 

@@ -10,6 +10,9 @@ from workers.agents.globs import fits
 NEVER = (".github/workflows/**", ".github/aurora.yml", "codeowners", ".github/codeowners", "docs/codeowners")
 
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
 class Refused(Exception):
     """An action isn't done; the message is for the model."""
 
@@ -53,3 +56,13 @@ def check_write(role: Role, protected: tuple[str, ...], path: str) -> None:
     if not fits(relative, role.may_write):
         allowed = ", ".join(role.may_write[:8])
         raise Refused(f"The role {role.role} may not change {relative}. It may change: {allowed}.")
+
+
+def check_pointer(place: Path, path: str) -> None:
+    """Raise `Refused` where the file is kept elsewhere: git would take what is written for the file itself."""
+    if place.is_file():
+        with place.open("rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise Refused(
+                    f"{path} is kept by Git LFS, and only a pointer to it is here: a person has to change it."
+                )
