@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 PATH = ".github/aurora.yml"
 LARGEST = 50_000  # characters: parsing takes the worker's whole attention
-_FOLDER = re.compile(r"(?!(?:.*/)?\.{1,2}(?:/|$))[\w@.][\w@+.-]*(?:/[\w@+.][\w@+.-]*)*")  # for a shell, unquoted
+_FOLDER = re.compile(r"(?!(?:\S*/)?\.{1,2}(?:/|\s|$))[\w@.][\w@+.-]*(?:/[\w@+.][\w@+.-]*)*")  # for a shell, unquoted
 _SEVERAL = re.compile(r"[\n;&|]")  # more than one command, perhaps
 _ENTERED = re.compile(rf"cd (?P<folder>{_FOLDER.pattern}) && ")
 

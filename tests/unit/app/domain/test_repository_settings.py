@@ -161,7 +161,9 @@ def test_several_commands_all_run_in_the_folder():
     types = parse_settings(SECTIONS).concerning(["services/api/a.ts"]).checkpoints.types
     assert types == "cd services/api && {\ntsc; vue-tsc\n}"
     assert entered(types) == "services/api"
-    assert entered("npm test") == entered("cd $HOME && x") == entered("cd ../x && y") == ""
+    assert entered("cd api && cat ../../x") == "api"
+    outside = ("npm test", "cd $HOME && x", "cd ../x && y", "cd .. && x", "cd a/.. && x", "cd a; cd b && x")
+    assert [command for command in outside if entered(command)] == []
 
 
 def test_a_huge_file_is_refused_unread():
