@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -128,10 +128,12 @@ def repository_settings() -> str:
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, ...]]:
     for name, field in model.model_fields.items():
-        inner = field.annotation
+        inner, key = field.annotation, f"{prefix}{name}"
+        if get_origin(inner) is Mapping:  # from names that people choose
+            inner, key = get_args(inner)[1], f"{prefix}{name}.FOLDER"
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield f"`{prefix}{name}`", "mapping", "", _meaning(field)
-            yield from _keys(inner, f"{prefix}{name}.")
+            yield from _keys(inner, f"{key}.")
         else:
             yield f"`{prefix}{name}`", _type(field), _default(field), _meaning(field)
 
@@ -143,9 +145,18 @@ def _type(field: FieldInfo) -> str:
             bounds = [f"{rule.__class__.__name__} {value}" for rule, value in _bounds(field)]
             words = {"Ge": "from", "Le": "to", "Gt": "above", "Lt": "below"}
             return " ".join([word, *(f"{words[b.split()[0]]} {b.split()[1]}" for b in bounds)])
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Enum):
-        return " · ".join(f"`{member.value}`" for member in field.annotation)
-    return "text"
+    choices = [choice for part in get_args(field.annotation) or (field.annotation,) for choice in _choices(part)]
+    return " · ".join(f"`{choice}`" for choice in choices) or "text"
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return the values that a type has, where they can be counted."""
+    if annotation is bool:
+        return ["true", "false"]
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    is_enum = isinstance(annotation, type) and issubclass(annotation, Enum)
+    return [member.value for member in annotation] if is_enum else []
 
 
 def _bounds(field: FieldInfo) -> Iterator[tuple[Any, Any]]:
@@ -157,7 +168,7 @@ def _bounds(field: FieldInfo) -> Iterator[tuple[Any, Any]]:
 
 def _default(field: FieldInfo, name: str = "") -> str:
     value = field.default.value if isinstance(field.default, Enum) else field.default
-    if name in SECRET or value is None or value in ("", ()):
+    if name in SECRET or value is None or value in ("", (), {}):
         return ""
     return f"`{json.dumps(value) if isinstance(value, bool) else value}`"
 

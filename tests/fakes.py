@@ -146,8 +146,8 @@ class FakeGit:
 class FakeWorktree:
     """A checkout in memory; agents write to `files`."""
 
-    def __init__(self, git: FakeGit, base: str, files: Mapping[str, str]) -> None:
-        self.git, self._base, self.files = git, base, dict(files)
+    def __init__(self, git: FakeGit, base: str, files: Mapping[str, str], trailer: str = "") -> None:
+        self.git, self._base, self.files, self._trailer = git, base, dict(files), trailer
 
     @property
     def path(self) -> Path:
@@ -173,11 +173,12 @@ class FakeWorktree:
         return hashlib.sha1(json.dumps(sorted(self.files.items())).encode()).hexdigest(), await self.changes()
 
     async def commit(self, message: str, parents: Sequence[str], paths: Sequence[str] | None = None) -> str:
+        whole = message + self._trailer
         if paths is None:
-            return self.git.commit(self.files, parents, message)
+            return self.git.commit(self.files, parents, whole)
         before = self.git.commits[parents[0]].files
         named = {path: self.files[path] for path in paths if path in self.files}
-        return self.git.commit({**{k: v for k, v in before.items() if k not in paths}, **named}, parents, message)
+        return self.git.commit({**{k: v for k, v in before.items() if k not in paths}, **named}, parents, whole)
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
@@ -189,14 +190,21 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
     return [Change(path, status(path)) for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
 
 
+SIGNED_OFF = "\n\nSigned-off-by: aurora"
+
+
 class FakeClone:
     """A mirror whose branches are those of the last fetch."""
 
-    def __init__(self, git: FakeGit) -> None:
-        self.git, self.heads = git, dict[str, str]()
+    def __init__(self, git: FakeGit, heads: dict[str, str] | None = None, trailer: str = "") -> None:
+        self.git, self.heads, self._trailer = git, {} if heads is None else heads, trailer
+
+    def signing_off(self) -> "FakeClone":
+        return FakeClone(self.git, self.heads, SIGNED_OFF)
 
     async def fetch(self) -> None:
-        self.heads = dict(self.git.remote)
+        self.heads.clear()
+        self.heads.update(self.git.remote)
 
     async def head(self, branch: str) -> str | None:
         return self.heads.get(branch)
@@ -222,11 +230,19 @@ class FakeClone:
     async def tree(self, commit: str) -> str:
         return hashlib.sha1(json.dumps(sorted(self.git.commits[commit].files.items())).encode()).hexdigest()
 
+    async def subjects(self, commit: str, most: int) -> list[str]:
+        found, at = list[str](), [commit]
+        while at and len(found) < most:
+            one = self.git.commits[at[0]]
+            found += [one.message.splitlines()[0]] if len(one.parents) < 2 else []
+            at = list(one.parents)
+        return found
+
     async def is_ancestor(self, ancestor: str, commit: str) -> bool:
         return ancestor in self.git.ancestors(commit)
 
     async def merge(self, into: str, commit: str, message: str) -> str:
-        return self.git.merge(into, commit, message)
+        return self.git.merge(into, commit, message + self._trailer)
 
     async def take_back(self, onto: str, merged: str, work: tuple[str, str], message: str) -> str:
         before, after = self.git.commits[work[0]].files, self.git.commits[merged].files
@@ -262,7 +278,7 @@ class FakeClone:
 
     @asynccontextmanager
     async def _worktree(self, base: str, at: str | None) -> AsyncIterator[FakeWorktree]:
-        yield FakeWorktree(self.git, base, self.git.commits[at or base].files)
+        yield FakeWorktree(self.git, base, self.git.commits[at or base].files, self._trailer)
 
 
 class FakeClones:
@@ -271,8 +287,8 @@ class FakeClones:
     def __init__(self, clone: FakeClone) -> None:
         self.clone = clone
 
-    async def of(self, repository: Repository) -> FakeClone:
-        return self.clone
+    async def of(self, repository: Repository, *, sign_off: bool = False) -> FakeClone:
+        return self.clone.signing_off() if sign_off else self.clone
 
 
 # --- GitHub
@@ -711,6 +727,7 @@ class FakeCheckers:
     verdict: Verdict = passes
     judged: list[Checkpoint] = field(default_factory=list)
     fresh: int = 0  # how many benches were to judge anew
+    benches: list[CommandSettings] = field(default_factory=list)  # the commands of each
 
     async def prepare(self, clone: object, base: str, commands: CommandSettings, setup: str | None) -> None:
         """Nothing has to be installed."""
@@ -725,6 +742,7 @@ class FakeCheckers:
         fresh: bool = False,
     ) -> FakeBench:
         self.fresh += fresh
+        self.benches.append(commands)
         return FakeBench(worktree, self)
 
 

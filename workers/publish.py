@@ -9,8 +9,9 @@ from uuid import UUID
 from app.domain.checks import CheckResult
 from app.domain.ports import CheckRun, Clock, Clone, Effects, Forge, Outcome
 from app.domain.project import Project
+from app.domain.repository_settings import Problem
 from app.domain.task import Task
-from app.github import checks
+from app.github import checks, mistakes
 from workers.transcripts import build_log_url
 
 
@@ -58,6 +59,13 @@ def _external_id(result: CheckResult, base: str) -> str:
 async def publish_review(effects: Effects, forge: Forge, commit: str, project: Project, clock: Clock) -> None:
     """Make a check run of the code review."""
     await _publish(effects, forge, checks.review_run(project.review, commit, clock()))
+
+
+async def publish_mistakes(
+    effects: Effects, forge: Forge, commit: str, problems: Sequence[Problem], in_force: str | None, clock: Clock
+) -> None:
+    """Make a check run of what is wrong with the settings that the repository has at a commit."""
+    await _publish(effects, forge, mistakes.check_run(problems, in_force, commit, clock()))
 
 
 async def _publish(effects: Effects, forge: Forge, run: CheckRun) -> None:

@@ -148,10 +148,10 @@ class Bench:
 
     async def build(self, lease: Lease, records: Records, project: Project, task: Task) -> None:
         """Do a round of a task in a worktree of its own."""
-        clone = await self.clones.of(project.repository)
+        clone = await self.clones.of(project.repository, sign_off=project.ways.sign_off)
         base = await bring_base(clone, project, task, await records.tasks())
         async with clone.worktree(f"{task.id.hex[:12]}-{task.round}", base) as tree:
-            settings = project.settings
+            settings = project.settings.concerning(task.footprint)
             bench = self.checkers.bench(clone, tree, settings.checkpoints, settings.setup)
             context = TaskContext(
                 project=project,
@@ -159,7 +159,7 @@ class Bench:
                 worktree=tree,
                 bench=bench,
                 clone=clone,
-                agent=self.agents.of(task.assigned_agent, settings.protected_paths),
+                agent=self.agents.of(task.assigned_agent, settings.protected),
                 thinker=self.thinker,
                 journal=LeasedJournal(self.pool, lease, project.id, self.caps),
                 records=records,

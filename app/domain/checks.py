@@ -22,6 +22,7 @@ class Checkpoint(StrEnum):
 
 
 REVIEW_CHECK = "aurora / review"
+SETTINGS_CHECK = "aurora / settings"  # only where `.github/aurora.yml` can't be used
 
 
 class Conclusion(StrEnum):

@@ -10,6 +10,7 @@ from app.domain.budget import Refusal
 from app.domain.repository_settings import RepositorySettings
 from app.domain.requirements import Requirement
 from app.domain.review import Review
+from app.domain.ways import Ways
 
 
 class ProjectStatus(StrEnum):
@@ -117,6 +118,7 @@ class Project(BaseModel):
     head_sha: str | None = None  # of the integration branch
     requirements: tuple[Requirement, ...] = ()
     settings: RepositorySettings = RepositorySettings()
+    ways: Ways = Ways()
     pull_request: PullRequestRef | None = None
     reason: str | None = None  # why it waits, escalated or was cancelled; Markdown
     review: Review | None = None  # of the present head

@@ -8,9 +8,12 @@ from app.domain.outputs import apart
 from app.domain.project import Project
 from app.domain.requirements import Requirement
 from app.domain.task import Task
+from app.domain.ways import subject
 from app.github.markdown import COMMENT_LIMIT, code, fit, inline, plain, quote
 from app.github.render import count, duration, fold, graph, marker, usd
+from app.github.template import Part, Topic, fill
 
+CONVENTIONAL_TITLE = 92  # characters; tools that check such titles take 100, and GitHub adds the number
 MOST_KNOWN = 50  # findings that were there before
 MOST_NOTES = 20
 MOST_PATHS = 20  # of each output
@@ -23,9 +26,10 @@ VERDICTS = {
 }
 
 
-def title(project: Project) -> str:
+def title(project: Project, changed: Sequence[str] = ()) -> str:
     """Return the title, which becomes a commit's subject too."""
-    return plain(project.title, 120) or f"Issue {project.issue_number}"
+    limit = CONVENTIONAL_TITLE if project.ways.conventional else 120
+    return plain(subject(project.title, project.ways, changed), limit) or f"Issue {project.issue_number}"
 
 
 def body(
@@ -39,20 +43,24 @@ def body(
     """Return the text of the pull request.
 
     `results` are of its head; `evidence` gives, by requirement id, what shows that it is met (tests, files);
-    `changed` are the paths of the whole change.
+    `changed` are the paths of the whole change. A template of the repository's own keeps its headings.
     """
-    parts = [
-        marker("pull-request", project.id),
-        _purpose(project),
-        "" if project.reverts else f"### Requirements\n\n{_requirements(project.requirements, tasks, evidence)}",
-        f"### What was made\n\n{_outputs(changed)}" if changed else "",
-        f"### Checkpoints\n\n{_checkpoints(results)}" if results else "",
-        _known(results),
-        _notes(project.notes),
-        f"### Tasks\n\n{_tasks(tasks)}" if tasks else "",
-        f"<sub>{_account(project, tasks)}</sub>",
+    purpose = _purpose(project)
+    asked = "" if project.reverts else _requirements(project.requirements, tasks, evidence)
+    found = [
+        Part(Topic.issue, "", purpose),
+        Part(Topic.description, "Requirements", asked),
+        Part(Topic.changes, "What was made", _outputs(changed)),
+        Part(Topic.tests, "Checkpoints", _checkpoints(results) if results else ""),
+        Part(Topic.tests, "", _known(results)),
+        Part(Topic.notes, "What a reviewer should know", _notes(project.notes)),
+        Part(None, "Tasks", _tasks(tasks) if tasks else ""),
+        Part(None, "", f"<sub>{_account(project, tasks)}</sub>"),
     ]
-    return fit("\n\n".join(part for part in parts if part), COMMENT_LIMIT)
+    head = marker("pull-request", project.id)
+    text = fit(f"{head}\n\n{fill(project.ways.template, [part for part in found if part.text])}", COMMENT_LIMIT)
+    # A long text may have been cut before the place that the template has for this.
+    return text if purpose in text else fit(text.replace(head, f"{head}\n\n{purpose}", 1), COMMENT_LIMIT)
 
 
 def _purpose(project: Project) -> str:
@@ -112,8 +120,7 @@ def _known(results: Sequence[CheckResult]) -> str:
 
 
 def _notes(notes: Sequence[str]) -> str:
-    quoted = "\n\n".join(quote(note, 2000) for note in notes[:MOST_NOTES])
-    return f"### What a reviewer should know\n\n{quoted}" if notes else ""
+    return "\n\n".join(quote(note, 2000) for note in notes[:MOST_NOTES])
 
 
 def _tasks(tasks: Sequence[Task]) -> str:

@@ -69,6 +69,8 @@ def progress(project: Project, tasks: Sequence[Task], now: datetime, *, reposito
     parts = [f"### {headline(project, tasks)}"]
     if project.reason and project.status in REASONED:
         parts.append(quote(project.reason, 1000))
+    if project.ways.mistakes:
+        parts.append(quote(project.ways.mistakes, 1000))
     if tasks:
         parts += [graph(tasks), task_table(tasks, repository_url)]
     if project.requirements:

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 from uuid import UUID, uuid4, uuid5
 
+from pydantic import ValidationError
+
 from app import metrics
 from app.domain.artifacts import Artifact
 from app.domain.checks import Checkpoint, CheckResult
@@ -15,6 +17,7 @@ from app.domain.ports import (
     Discarded,
     Fact,
     Handled,
+    InForce,
     Memories,
     ModelCall,
     Obeyed,
@@ -24,6 +27,7 @@ from app.domain.ports import (
 )
 from app.domain.project import Project
 from app.domain.recovery import AgentError
+from app.domain.repository_settings import RepositorySettings
 from app.domain.task import Task
 from app.storage import artifacts, memory, rows
 from app.storage.pool import Connection, Lease, Pool, fenced, sql
@@ -80,6 +84,16 @@ class LeasedRecords:
         found = await self._pool.fetch(sql("messages.answers"), list(messages))
         return {row["id"]: row["answer"] or "" for row in found}
 
+    async def in_force(self) -> InForce | None:
+        """Return the last settings of the repository that could be read; None before any were."""
+        row = await self._pool.fetchrow(sql("repositories.settings"), self._project_id)
+        if row is None:
+            return None
+        try:
+            return InForce(row["commit_sha"], RepositorySettings.model_validate(row["settings"]))
+        except ValidationError:  # an earlier version of the app knew other keys
+            return None
+
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them."""
         what = "+".join(sorted({type(fact).__name__ for fact in facts}))
@@ -105,7 +119,7 @@ class LeasedRecords:
                 await send(connection, fact)
             case AgentError():
                 await self._write_error(connection, fact)
-            case Checked() | Artifact():
+            case Checked() | Artifact() | InForce():
                 await self._write_found(connection, fact)
             case Memory() | Used() | Settled():
                 await self._write_memory(connection, fact)
@@ -150,7 +164,11 @@ class LeasedRecords:
             error.timestamp, error.retry_count, error.max_retries,
         )  # fmt: skip
 
-    async def _write_found(self, connection: Connection, fact: Checked | Artifact) -> None:
+    async def _write_found(self, connection: Connection, fact: Checked | Artifact | InForce) -> None:
+        if isinstance(fact, InForce):
+            kept = fact.settings.model_dump(mode="json")
+            await connection.execute(sql("repositories.keep_settings"), self._project_id, fact.commit, kept)
+            return
         if isinstance(fact, Artifact):
             await artifacts.save(connection, self._project_id, fact)
             return

@@ -2,7 +2,7 @@
 
 from app.storage.pool import COMMAND_TIMEOUT, Connection, Pool, sql, transaction
 
-FOLLOWING = ("projects", "memories", "outcomes", "requests", "purses", "calls")
+FOLLOWING = ("projects", "memories", "outcomes", "requests", "purses", "calls", "settings")
 
 
 class Repositories:

@@ -5,8 +5,12 @@ from pathlib import Path, PurePosixPath
 from app.domain.roles import Role
 from workers.agents.globs import fits
 
-# Pushing workflows needs a permission that the app doesn't ask for; its own settings hold agents in check.
-NEVER = (".github/workflows/**", ".github/aurora.yml")
+# Pushing workflows needs a permission that the app doesn't ask for; its own settings hold agents in check; and who has
+# to review a change isn't for its author to say. In small letters, as it is compared.
+NEVER = (".github/workflows/**", ".github/aurora.yml", "codeowners", ".github/codeowners", "docs/codeowners")
+
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class Refused(Exception):
@@ -57,3 +61,13 @@ def check_write(role: Role, protected: tuple[str, ...], path: str) -> None:
 def is_off_limits(path: str, protected: tuple[str, ...]) -> bool:
     """Tell whether no agent, and nothing that goes in without one, may change `path`."""
     return fits(path.casefold(), NEVER) or fits(path, protected)
+
+
+def check_pointer(place: Path, path: str) -> None:
+    """Raise `Refused` where the file is kept elsewhere: git would take what is written for the file itself."""
+    if place.is_file():
+        with place.open("rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise Refused(
+                    f"{path} is kept by Git LFS, and only a pointer to it is here: a person has to change it."
+                )

@@ -16,7 +16,7 @@ from app.domain.roles import Role
 from app.errors import BadAnswer, EnvironmentFailed, SandboxUnavailable
 from workers.agents.actions import Done, EditFile, PutCode, ReadFile, Run, Search, WriteFile
 from workers.agents.globs import fits
-from workers.agents.guard import Refused, check_write, locate, normalise
+from workers.agents.guard import Refused, check_pointer, check_write, locate, normalise
 from workers.agents.outline import language_of, outline
 from workers.agents.splice import splice
 from workers.llm.fitting import clip
@@ -155,6 +155,7 @@ class Toolbox:
             raise Refused(f"{path} would have {len(content)} characters; at most {MAX_WRITE} are written.")
         if place.is_dir():
             raise Refused(f"{path} is a folder.")
+        check_pointer(place, path)
         self._check_syntax(path, content)
         if place.is_file() and place.read_bytes() == content.encode("utf-8", "surrogatepass"):
             return Outcome(f"{path} holds exactly this already: nothing has changed.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from app.domain.ports import Clone
+from app.domain.repository_settings import entered
 from app.domain.sandbox import GIB, Command, Limits, Mount, Network, Outcome, Sandbox
 from app.errors import EnvironmentFailed
 from workers.checkpoints import declarations, interpreters, registry, site_packages
@@ -141,6 +142,12 @@ def _node() -> tuple[Path, ...]:
     return () if home.is_relative_to("/usr") else (home,)
 
 
+def _modules_in(checkout: Path, folder: str) -> Path | None:
+    """Return what was installed for node in a folder of the checkout; links may lead out of it."""
+    modules = checkout / folder / "node_modules"
+    return modules if modules.is_dir() and modules.resolve() == checkout.resolve() / folder / "node_modules" else None
+
+
 class Build:
     """One build of one environment."""
 
@@ -203,13 +210,19 @@ class Build:
             await self._python(checkout)
         if not self._needs.setup and self._needs.node:
             await self._modules(checkout)
-        if (checkout / "node_modules").is_dir() and not (checkout / "node_modules").is_symlink():
+        await self._keep_modules(checkout)
+        if self._needs.wants_python and "pytest" not in site_packages.programs(self._home):
+            await self._plain()
+
+    async def _keep_modules(self, checkout: Path) -> None:
+        """Take what was installed for node: at the root, or else in the folder that `setup` goes into."""
+        folders = ("", entered(self._needs.setup or ""))
+        modules = next((found for folder in folders if (found := _modules_in(checkout, folder))), None)
+        if modules is not None:
             place = self._home / "node_modules"
             if place.is_symlink():  # into which it would be moved, wherever that is
                 place.unlink()
-            await asyncio.to_thread(shutil.move, checkout / "node_modules", place)
-        if self._needs.wants_python and "pytest" not in site_packages.programs(self._home):
-            await self._plain()
+            await asyncio.to_thread(shutil.move, modules, place)
 
     async def _set_up(self, command: str, checkout: Path) -> None:
         outcome = await self._run(("/bin/sh", "-ec", command), checkout, self._network)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from app.domain.repository_settings import CommandSettings
+from app.domain.repository_settings import CommandSettings, entered
 from workers.checkpoints import languages
 from workers.checkpoints.environment import Environment
 from workers.checkpoints.observation import TestCase
@@ -92,10 +92,11 @@ def pytest(interpreter: Path) -> Runner:
 def _custom(command: str) -> Runner:
     # Most such commands end in pytest after all: then they tell test by test what happened.
     options = " ".join(_PYTEST_OPTIONS)
+    folder = entered(command)
     return Runner(
         name="tests",
         argv=("/bin/sh", "-c", command),
-        read=junit.pytest,
+        read=junit.within(folder, junit.pytest) if folder else junit.pytest,
         report_expected=False,
         variables=(("PYTEST_ADDOPTS", options),),
         shown=command,

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from app.domain.checks import Finding
+from app.domain.repository_settings import entered
 from app.domain.sandbox import Outcome
 from workers.checkpoints import languages
 from workers.checkpoints.observation import Observation, tail
@@ -84,7 +85,7 @@ def custom(command: str) -> Tool:
     return Tool(
         name="command",
         argv=("/bin/sh", "-c", command),
-        read=lines.any_lines,
+        read=lines.Within(lines.any_lines.pattern, folder) if (folder := entered(command)) else lines.any_lines,
         found=frozenset(range(1, 256)),
         own=True,
         seconds=900,

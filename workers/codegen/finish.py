@@ -14,6 +14,7 @@ from app.domain.memory import Kind
 from app.domain.ports import Step
 from app.domain.recovery import AgentError, ErrorType, Escalate, decide
 from app.domain.task import TaskResult, TaskStatus
+from app.domain.ways import subject
 from app.logs import redact
 from workers.agents.reflexion import reflect as learn
 from workers.codegen.commits import commit_all, written
@@ -31,7 +32,7 @@ async def commit(state: State, runtime: Runtime[Context]) -> Command[Literal["__
     if not state.get("patch"):
         return await _decline(ctx, state)
     results = results_of(state)
-    sha, commits = await commit_all(ctx.worktree, ctx.task, state["summary"], ctx.project.issue_number)
+    sha, commits = await commit_all(ctx.worktree, ctx.task, state["summary"], ctx.project)
     await _publish(ctx, sha, results)
     if summary := narrative(
         state["summary"]
@@ -117,7 +118,9 @@ async def give_up(state: State, runtime: Runtime[Context]) -> Command[Literal["_
     if state.get("patch"):
         bench = ctx.bench
         results = await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())
-        message = written(ctx.task.title, narrative(state["summary"]), ctx.project.issue_number)
+        changed = [change.path for change in await ctx.worktree.changes()]
+        named = subject(ctx.task.title, ctx.project.ways, changed)
+        message = written(named, narrative(state["summary"]), ctx.project.issue_number)
         sha = await ctx.worktree.commit(message, [ctx.worktree.base])
         await _publish(ctx, sha, results, even_if_local=True)
         facts = await ctx.checked(sha, results, state["attempt"])

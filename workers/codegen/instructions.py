@@ -2,6 +2,8 @@
 
 import html
 import re
+from collections.abc import Collection, Sequence
+from pathlib import PurePosixPath
 
 from app.domain.ports import Clone
 
@@ -13,6 +15,8 @@ GUIDES = (
     ".github/CONTRIBUTING.md",
     "docs/CONTRIBUTING.md",
 )
+NEAR_GUIDE = "AGENTS.md"  # in any folder, for what is in it
+MOST_NEAR = 3
 BUDGET = 1_500  # tokens
 CHARACTERS_PER_TOKEN = 3.5  # of code and English, in the tokenizers of the models in use
 MARKER = re.compile(r"<(?=\s*/?\s*(?:material|issue|task|concern)\b)", re.IGNORECASE)
@@ -65,11 +69,14 @@ def as_text(content: bytes | None) -> str | None:
     return content.decode(errors="replace")
 
 
-async def instructions(clone: Clone, commit: str, budget_tokens: int = BUDGET) -> str:
-    """Return the repository's own guidance, each file fenced and all of it bounded; "" when it has none."""
+async def instructions(clone: Clone, commit: str, budget_tokens: int = BUDGET, footprint: Sequence[str] = ()) -> str:
+    """Return the repository's own guidance, each file fenced and all of it bounded; "" when it has none.
+
+    What stands nearer to the files of the footprint comes first: it is said of them, and counts more.
+    """
     present = set(await clone.files(commit))
     left, seen, parts = characters(budget_tokens), set[str](), list[str]()
-    for path in GUIDES:
+    for path in (*_near(present, footprint), *GUIDES):
         text = as_text(await clone.read(commit, path)) if path in present else None
         if text is None or not text.strip() or text in seen:  # one guide is often a copy of another
             continue
@@ -80,3 +87,11 @@ async def instructions(clone: Clone, commit: str, budget_tokens: int = BUDGET) -
         parts.append(part)
         left -= len(part)
     return "\n".join(parts)
+
+
+def _near(present: Collection[str], footprint: Sequence[str]) -> list[str]:
+    """Return the guides in the folders around the footprint's files, the innermost first."""
+    places = [PurePosixPath(re.split(r"[*?\[]", path)[0]) for path in footprint]
+    folders = {str(folder) for place in places for folder in (place, *place.parents)} - {"."}
+    found = [guide for folder in folders if (guide := f"{folder}/{NEAR_GUIDE}") in present]
+    return sorted(found, key=lambda path: (-path.count("/"), path))[:MOST_NEAR]

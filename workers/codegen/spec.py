@@ -63,7 +63,7 @@ async def build_spec(
     paths = await clone.files(base)
     ask = describe_task(project, task, paths, memories, characters(budget_tokens) // 2)
     issue = describe_issue(project, characters(budget_tokens) // 6)
-    guidance = await instructions(clone, base, budget_tokens // 8)
+    guidance = await instructions(clone, base, budget_tokens // 8, task.footprint)
     left = budget_tokens - sum(tokens(part) for part in (ask, issue, guidance, PREAMBLE)) - 10
     code = await _code(clone, base, paths, _wanted(project, task), _shown(task), also, left=left)
     return "\n\n".join(part for part in (PREAMBLE, guidance, code, issue, ask) if part)

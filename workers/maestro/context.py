@@ -83,7 +83,7 @@ class Context:
 
     async def clone(self, project: Project) -> Clone:
         """Return the repository's mirror."""
-        return await self.clones.of(project.repository)
+        return await self.clones.of(project.repository, sign_off=project.ways.sign_off)
 
     def prepare_ahead(self, clone: Clone, project: Project) -> None:
         """Install the repository's environment and take its baseline while models are being asked."""

@@ -11,7 +11,7 @@ from langgraph.types import Command
 
 from app.domain.checks import CheckResult
 from app.domain.concerns import Concern
-from app.domain.ports import Clone, Fact, MergeOutcome, Outcome, PullRequest
+from app.domain.ports import Clone, Fact, MergeOutcome, Outcome, PullRequest, RepositoryInfo
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
 from app.domain.remarks import Heard, decisions
 from app.domain.repository_settings import MergePolicy
@@ -211,11 +211,12 @@ async def _merge(ctx: Context, project: Project, clone: Clone, since: datetime) 
     assert project.pull_request  # noqa: S101 - `_publish` has set it
     number, head = project.pull_request.number, project.head_sha or ""
     info = await ctx.forge.info()
+    title = wording.title(project, [change.path for change in await clone.changes(project.base_sha or "", head)])
     for _ in range(MERGE_TRIES):
         base = await clone.head(project.base_branch or "")
         if base is not None and base != project.base_sha and not await clone.is_ancestor(base, head):
             return await _follow_base(ctx, project, clone, base)
-        merge = await ctx.forge.merge(number, head, info.merge_methods[0], wording.title(project))
+        merge = await ctx.forge.merge(number, head, _method(project, info), title)
         match merge.outcome:
             case MergeOutcome.merged:
                 return await _merged(ctx, project)
@@ -230,6 +231,12 @@ async def _merge(ctx: Context, project: Project, clone: Clone, since: datetime) 
                 again = foreign.look_again(ctx, project, since) if about_checks else ()
                 return await _stay_open(ctx, project, f"GitHub refused to merge it: {inline(merge.reason)}", *again)
     raise Transient(f"GitHub keeps saying that `{project.base_branch}` was modified, and it wasn't.")
+
+
+def _method(project: Project, info: RepositoryInfo) -> str:
+    """Return how to merge: as the settings say, unless the repository doesn't allow that."""
+    wanted = project.settings.merge_method
+    return wanted.value if wanted and wanted.value in info.merge_methods else info.merge_methods[0]
 
 
 async def _follow_base(ctx: Context, project: Project, clone: Clone, base: str) -> Command[Any]:

@@ -18,7 +18,7 @@ async def describe(ctx: Context, project: Project, clone: Clone) -> tuple[str, s
     results = await ctx.records.checks(head)
     changed = [change.path for change in await clone.changes(project.base_sha or "", head)]
     evidence = await _evidence(clone, tasks)
-    return wording.title(project), wording.body(project, tasks, results, evidence=evidence, changed=changed)
+    return wording.title(project, changed), wording.body(project, tasks, results, evidence=evidence, changed=changed)
 
 
 async def retell(ctx: Context, project: Project) -> None:

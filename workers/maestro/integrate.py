@@ -19,6 +19,7 @@ from workers.maestro.context import Context, State
 from workers.maestro.dispatch import Conflict, combine, in_order
 from workers.maestro.rework import resolve, send_back
 from workers.maestro.take_back import take_back
+from workers.maestro.ways import settings_for
 from workers.transcripts import with_logs
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
     clone = await ctx.clone(project)
-    results = await _known(ctx, project, tasks)
+    results = await _known(ctx, clone, project, tasks)
     if not results:
         # Together, since parts that pass alone mostly pass together; an unfinished review is asked for again.
         judged, *_rest = await asyncio.gather(
@@ -73,10 +74,12 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
     return await send_back(ctx, project, culprit, onto, feedback.of_checks(failed))
 
 
-async def _known(ctx: Context, project: Project, tasks: Sequence[Task]) -> list[CheckResult]:
+async def _known(ctx: Context, clone: Clone, project: Project, tasks: Sequence[Task]) -> list[CheckResult]:
     """Return the only task's own results: its commit is the combination, judged against the same base."""
     if len(tasks) != 1 or tasks[0].base_sha != project.base_sha:
         return []
+    if await settings_for(clone, project) != project.settings.concerning(tasks[0].footprint):
+        return []  # it changed more than was expected, and was judged by the wrong section's commands
     return await ctx.records.checks(project.head_sha or "")
 
 
@@ -94,7 +97,8 @@ async def judge(ctx: Context, clone: Clone, project: Project, commit: str) -> tu
     """Run the four checkpoints on a commit, against the project's base."""
     name = f"{project.id.hex[:12]}-verify"
     async with clone.worktree(name, project.base_sha or "", at=commit) as tree:
-        bench = ctx.checkers.bench(clone, tree, project.settings.checkpoints, project.settings.setup)
+        settings = await settings_for(clone, project)
+        bench = ctx.checkers.bench(clone, tree, settings.checkpoints, settings.setup)
         return await asyncio.gather(bench.syntax(), bench.types(), bench.lint(), bench.tests())
 
 

@@ -9,15 +9,15 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from app.domain.ports import Clone, Comment, Issue, Step
+from app.domain.ports import Comment, Issue, Step
 from app.domain.project import Phase, Project, ProjectStatus
-from app.domain.repository_settings import PATH, RepositorySettings, SettingsError, parse_settings
 from app.domain.requirements import ParsedIssue
 from app.errors import BadAnswer, NotFound
 from app.github import render
 from workers.agents.prompts import prompt_for
 from workers.maestro.answers import IssueAnswer
 from workers.maestro.context import WAIT, Context, State
+from workers.maestro.ways import look_around
 
 FEWEST_WORDS = 3  # a title of fewer, without a body, asks for nothing
 EMPTY_REPOSITORY = (
@@ -47,15 +47,16 @@ async def parse(_: State, runtime: Runtime[Context]) -> Command[Literal["plan", 
         return await ctx.escalate(project, "The repository is archived: nothing can be pushed to it.")
     clone = await ctx.clone(project)
     await clone.fetch()
-    base = await clone.head(info.default_branch)
-    if base is None:
+    house = await look_around(ctx, clone, info.default_branch, issue.labels)
+    if house is None:
         return await ctx.escalate(project, EMPTY_REPOSITORY)
-    await ctx.memories.look_back(project.repository.full_name, clone, base)
-    settings, problems = await _settings(clone, base)
+    settings, ways = house.settings, house.ways
+    await ctx.memories.look_back(project.repository.full_name, clone, house.base)
     said = await ctx.comments_of_writers(project)
     project = await ctx.move(
-        project, Phase.parse, title=issue.title, request=_request(issue, said), base_branch=info.default_branch,
-        base_sha=base, settings=settings, notes=problems, status=ProjectStatus.parsing,
+        project, Phase.parse, *house.kept, title=issue.title, request=_request(issue, said),
+        base_branch=house.base_branch, base_sha=house.base, settings=settings, ways=ways,
+        notes=(ways.mistakes,) if ways.mistakes else (), status=ProjectStatus.parsing,
         budget_usd=min(project.budget_usd, (not project.budget_set and settings.budget) or project.budget_usd),
     )  # fmt: skip
     ctx.prepare_ahead(clone, project)
@@ -68,17 +69,6 @@ async def parse(_: State, runtime: Runtime[Context]) -> Command[Literal["plan", 
         return await _ask(ctx, project, parsed.questions or STANDARD_QUESTIONS)
     await ctx.move(project, Phase.plan, status=ProjectStatus.planning, requirements=parsed.requirements, reason=None)
     return Command(goto="plan")
-
-
-async def _settings(clone: Clone, base: str) -> tuple[RepositorySettings, tuple[str, ...]]:
-    """Read `.github/aurora.yml`; what is wrong with it becomes notes, and the defaults are in force."""
-    text = await clone.read(base, PATH)
-    if text is None:
-        return RepositorySettings(), ()
-    try:
-        return parse_settings(text.decode(errors="replace")), ()
-    except SettingsError as error:
-        return RepositorySettings(), tuple(f"`{PATH}` is not in force: {line}" for line in error.problems)
 
 
 def _request(issue: Issue, said: Sequence[Comment]) -> str:

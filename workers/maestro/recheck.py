@@ -15,6 +15,7 @@ from app.github import checks
 from workers.maestro import review
 from workers.maestro.context import Context
 from workers.maestro.describe import retell
+from workers.maestro.ways import settings_for
 from workers.publish import publish_anew
 from workers.transcripts import build_log_url, with_logs
 
@@ -98,7 +99,8 @@ async def _run(ctx: Context, project: Project, subject: _Subject, wanted: Sequen
     """Run the checkpoints on a workbench that knows nothing; what goes wrong ends none of the others."""
     clone = await ctx.clone(project)
     async with clone.worktree(f"{project.id.hex[:12]}-recheck", subject.base, at=subject.commit) as tree:
-        bench = ctx.checkers.bench(clone, tree, project.settings.checkpoints, project.settings.setup, fresh=True)
+        settings = await settings_for(clone, project)
+        bench = ctx.checkers.bench(clone, tree, settings.checkpoints, settings.setup, fresh=True)
         ran = await asyncio.gather(
             *(_again(ctx, project, subject, one, bench) for one in wanted), return_exceptions=True
         )

@@ -3,8 +3,10 @@
 from app.domain.checks import Conclusion
 from app.domain.concerns import Concern, ConcernKind
 from app.domain.project import Project
+from app.domain.ways import subject
 from workers import feedback
 from workers.maestro.context import Context
+from workers.maestro.ways import settings_for
 
 MESSAGE = "Apply the formatter"
 MOST_TEXT = 8000  # characters of a concern
@@ -15,13 +17,13 @@ async def reformat(ctx: Context, project: Project) -> str | None:
 
     The commit isn't pushed: it has to be verified first.
     """
-    head, settings = project.head_sha or "", project.settings
-    clone = await ctx.clone(project)
+    head, clone = project.head_sha or "", await ctx.clone(project)
+    settings = await settings_for(clone, project)
     async with clone.worktree(f"{project.id.hex[:12]}-format", project.base_sha or "", at=head) as tree:
         bench = ctx.checkers.bench(clone, tree, settings.checkpoints, settings.setup)
-        if not await bench.format():
+        if not (altered := await bench.format()):
             return None
-        return await tree.commit(MESSAGE, [head])
+        return await tree.commit(subject(MESSAGE, project.ways, altered), [head])
 
 
 async def concern_of_check(

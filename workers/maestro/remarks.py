@@ -11,6 +11,7 @@ from app.domain.project import Project
 from app.domain.remarks import Heard, decisions, unanswered
 from app.domain.suggestions import applied, lines_of, overlaps, same_lines
 from app.domain.task import Task, TaskResult, TaskStatus
+from app.domain.ways import subject
 from app.errors import GitError, NotFound
 from app.github.markdown import plain
 from app.github.remarks import answer as worded
@@ -63,7 +64,8 @@ async def apply_suggestions(ctx: Context, project: Project, clone: Clone, concer
     head, commits = project.head_sha or "", {}
     for concern, what in sorted(_with_suggestion(fitting), key=lambda one: (one[0].path, -one[1].first)):
         content = await clone.read(head, concern.path) or b""
-        message = f"Apply suggestion by {plain(concern.author, 60)}\n\nRefs #{project.issue_number}"
+        named = subject(f"Apply suggestion by {plain(concern.author, 60)}", project.ways, [concern.path])
+        message = f"{named}\n\nRefs #{project.issue_number}"
         head = commits[concern.key] = await clone.rewrite(head, concern.path, applied(content, what), message)
     task = _completed(ctx, project, await new_task(ctx, project, fitting), head, commits)
     if ctx.policy.push_task_branches:

@@ -75,6 +75,7 @@ _OUTAGE = re.compile(
     r"|empty reply|authentication failed|returned error: 401|could not read (username|password)",
     re.IGNORECASE,
 )
+_TRAILER = re.compile(r"[A-Za-z][A-Za-z-]*: \S")
 _URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -84,6 +85,7 @@ class Identity:
 
     name: str = "aurora[bot]"
     email: str = "aurora[bot]@users.noreply.github.com"
+    signs_off: bool = False  # each commit, by a trailer
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,6 +95,15 @@ class Identity:
             for who in ("AUTHOR", "COMMITTER")
             for what, value in (("NAME", self.name), ("EMAIL", self.email))
         }
+
+    def signed(self, message: str) -> str:
+        """Return a commit's message with the sign-off that it is to end in."""
+        trailer = f"Signed-off-by: {self.name} <{self.email}>"
+        paragraphs = message.strip().split("\n\n")
+        if not self.signs_off or trailer in paragraphs[-1].splitlines():
+            return message
+        trailers = len(paragraphs) > 1 and all(_TRAILER.match(line) for line in paragraphs[-1].splitlines())
+        return message.rstrip() + ("\n" if trailers else "\n\n") + trailer
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ async def commit_tree(git: Git, identity: Identity, tree: str, message: str, par
         "commit-tree",
         tree,
         *(argument for parent in parents for argument in ("-p", parent)),
-        input=(message.replace("\0", "").strip() + "\n").encode("utf-8", "replace"),
+        input=(identity.signed(message.replace("\0", "").strip()) + "\n").encode("utf-8", "replace"),
         environment=identity.environment | {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
     )
     return (await edge(Edge.committed, "merge" if len(parents) > 1 else "commit", make)).text

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -37,19 +38,22 @@ class Clones:
         self._data_dir = data_dir.resolve()
         self._forges = forges
         self._identity = identity or Identity()
-        self._mirrors: dict[Repository, Mirror] = {}
+        self._mirrors: dict[tuple[Repository, bool], Mirror] = {}
         self._one_at_a_time = asyncio.Lock()
 
-    async def of(self, repository: Repository) -> "Mirror":
-        """Return the mirror, cloned first when it isn't there; raises `GitError` or `Transient`."""
+    async def of(self, repository: Repository, *, sign_off: bool = False) -> "Mirror":
+        """Return the mirror, cloned first when it isn't there; with `sign_off` its commits say who signs them off.
+
+        Raises `GitError` or `Transient`.
+        """
         async with self._one_at_a_time:
-            if (known := self._mirrors.get(repository)) is not None and known.touch():
+            if (known := self._mirrors.get((repository, sign_off))) is not None and known.touch():
                 return known
             if not self._mirrors:
                 await require_git()
-            mirror = self._mirror(repository)
+            mirror = self._mirror(repository, replace(self._identity, signs_off=sign_off))
             await mirror.prepare()
-            self._mirrors[repository] = mirror
+            self._mirrors[repository, sign_off] = mirror
             mirror.touch()
             return mirror
 
@@ -60,13 +64,13 @@ class Clones:
             removed += await asyncio.to_thread(_discard, home, time.time() - keep.total_seconds())
         return removed
 
-    def _mirror(self, repository: Repository) -> "Mirror":
+    def _mirror(self, repository: Repository, identity: Identity) -> "Mirror":
         owner, _, name = repository.full_name.partition("/")
         for part in (owner, name):
             _require_plain(part)
         home = self._data_dir / "mirrors" / owner / f"{name}.git"
         worktrees = self._data_dir / "worktrees" / owner / name
-        return Mirror(home, worktrees, self._forges.of(repository), self._identity)
+        return Mirror(home, worktrees, self._forges.of(repository), identity)
 
 
 class Mirror:
@@ -189,6 +193,13 @@ class Mirror:
     async def tree(self, commit: str) -> str:
         """Return the id of a commit's tree."""
         return (await self._git("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")).text
+
+    async def subjects(self, commit: str, most: int) -> list[str]:
+        """Return the first lines of the last commits up to `commit`, merges left out, newest first."""
+        log = await self._git(
+            "log", "-z", "--no-merges", f"--max-count={most}", "--format=%s", "--end-of-options", commit
+        )
+        return log.items
 
     async def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Return whether `commit` contains `ancestor`."""

@@ -11,6 +11,7 @@ from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage
 from app.domain.project import Project
 from app.domain.recovery import AgentError
+from app.domain.repository_settings import RepositorySettings
 from app.domain.task import Task
 
 
@@ -70,6 +71,14 @@ class Begun:
     project: Project
 
 
+@dataclass(frozen=True)
+class InForce:
+    """The settings of the project's repository as they could be read at a commit: they count until others can."""
+
+    commit: str
+    settings: RepositorySettings
+
+
 Fact = (
     Project
     | Task
@@ -86,6 +95,7 @@ Fact = (
     | Obeyed
     | Begun
     | Artifact
+    | InForce
 )
 
 
@@ -123,6 +133,10 @@ class Records(Protocol):
     async def usual_cost(self) -> Usual: ...
     async def obeyed(self, messages: Sequence[UUID]) -> dict[UUID, str]:
         """Return the answers to those of these messages that were obeyed already."""
+        ...
+
+    async def in_force(self) -> InForce | None:
+        """Return the last settings of the repository that could be read; None before any were."""
         ...
 
     async def write(self, *facts: Fact) -> None:

@@ -22,7 +22,7 @@ SET title = $2, requested_by = $3, status = $4, phase = $5, base_branch = $6, ba
     budget_usd = $16::float8::numeric, review = $17, request = $18, pause = $19, pauses = $20, budget_set = $21,
     onto = $22, plans = $23, approved = $24, guidance = $25, merge_asked = $26, queued_at = $27, base_moves = $28,
     check_fixes = $29, muted = $30, shown_at = $31,
-    plan_comment = $32, retries = $33
+    plan_comment = $32, retries = $33, ways = $34
 WHERE id = $1
 
 -- name: live_of_issue

@@ -48,3 +48,18 @@ SET purses = ARRAY(
 WHERE id IN (
     SELECT usage.id FROM token_usage AS usage JOIN projects ON projects.id = usage.project_id
     WHERE usage.status = 'reserved' AND projects.repository = $2 FOR NO KEY UPDATE OF usage SKIP LOCKED)
+
+-- name: rename_settings
+-- The settings in force go with the repository, unless some were read under its new name already.
+UPDATE repository_settings SET repository = $2
+WHERE repository = $1 AND NOT EXISTS (SELECT FROM repository_settings WHERE repository = $2)
+
+-- name: settings
+-- The settings that are in force in the repository of a project, and the commit they were read at.
+SELECT s.commit_sha, s.settings FROM repository_settings s JOIN projects p USING (repository) WHERE p.id = $1
+
+-- name: keep_settings
+-- Let these settings be in force in the repository of a project.
+INSERT INTO repository_settings (repository, commit_sha, settings)
+SELECT repository, $2, $3 FROM projects WHERE id = $1
+ON CONFLICT (repository) DO UPDATE SET commit_sha = excluded.commit_sha, settings = excluded.settings

@@ -1,7 +1,7 @@
 """Types, lint and syntax count what is new, and say what is known."""
 
 from app.domain.checks import Conclusion
-from app.domain.repository_settings import CommandSettings
+from app.domain.repository_settings import CommandSettings, RepositorySettings, SectionSettings
 from app.errors import SandboxUnavailable
 from workers.checkpoints.suite import Checkers
 from workers.sandbox.detect import Refusal
@@ -163,3 +163,20 @@ async def test_a_fresh_bench_judges_the_same_tree_anew_and_its_base_too(bay, che
         assert second.started_at > first.started_at
         assert await fresh.tests() == second
         assert await it.bench.tests() == second
+
+
+async def test_commands_of_a_section_run_in_its_folder_and_name_paths_of_the_repository(bay):
+    files = {
+        "api/sums.py": "def add(a, b):\n    return a + b\n",
+        "api/tests/test_sums.py": "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n",
+        "api/check.sh": "grep -Hn BAD *.py | sed 's/BAD/ BAD/'; ! grep -q BAD *.py\n",
+    }
+    commands = CommandSettings(lint="sh check.sh", tests="python -m pytest -q")
+    section = RepositorySettings(paths={"api": SectionSettings(checkpoints=commands)}).concerning(["api/sums.py"])
+    broken = {"api/sums.py": "def add(a, b):\n    return a - b\nBAD = 1\n"}
+    async with bay(files, broken, section.checkpoints) as it:
+        lint, tests = await it.bench.lint(), await it.bench.tests()
+    assert ("api/sums.py", 3) in {(finding.path, finding.line) for finding in lint.findings}
+    assert [(finding.path, finding.line, finding.code) for finding in tests.findings] == [
+        ("api/tests/test_sums.py", 5, "api/tests/test_sums.py::test_add")
+    ]

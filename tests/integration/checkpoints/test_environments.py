@@ -184,3 +184,11 @@ async def test_a_build_leads_nobody_out_of_its_directory(bay, tmp_path, checkers
         with suppress(EnvironmentFailed):
             await offline._equipment.environments.of(it.clone, known, setup.replace("HOST", str(host)))
     assert sorted(host.rglob("*")) == before
+
+
+async def test_what_a_section_s_setup_installs_for_node_is_there_for_its_commands(bay):
+    setup = "cd web && mkdir -p node_modules/.bin && printf '#!/bin/sh\\necho here' > node_modules/.bin/tool-of-web"
+    setup += " && chmod +x node_modules/.bin/tool-of-web"
+    async with bay({"web/a.txt": "a"}, {"web/a.txt": "b"}, None, setup) as it:
+        ran = await it.bench.run("cd web && tool-of-web", 60)
+    assert (ran.exit_code, ran.output.strip()) == (0, "here")

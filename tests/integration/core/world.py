@@ -173,10 +173,13 @@ class World:
     async def build(self, lease: Lease, records: Records, project: Project, task: Task) -> None:
         self._titles[task.id] = task.title
         agent = self.agents.setdefault(task.title, FakeAgent(self.deeds.get(task.title, self.deeds[""])))
-        async with self.clone.worktree(task.key, task.base_sha or "") as tree:
+        clone = self.clone.signing_off() if project.ways.sign_off else self.clone
+        async with clone.worktree(task.key, task.base_sha or "") as tree:
             context = TaskContext(
-                project=project, task=task, worktree=tree, clone=self.clone, agent=agent, thinker=self.thinker,
-                bench=self.checkers.bench(self.clone, tree, project.settings.checkpoints, None),
+                project=project, task=task, worktree=tree, clone=clone, agent=agent, thinker=self.thinker,
+                bench=self.checkers.bench(
+                    self.clone, tree, project.settings.concerning(task.footprint).checkpoints, None
+                ),
                 journal=LeasedJournal(self.pool, lease, project.id), records=records,
                 effects=CrashingEffects(self.pool, lease, project.id, self), forge=self.forge, clock=self.clock,
                 memories=self.memories,

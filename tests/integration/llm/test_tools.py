@@ -104,13 +104,20 @@ async def test_broken_syntax_is_shown_and_not_written(do, tree):
 @pytest.mark.parametrize(
     "path",
     ["../x", "/etc/passwd", "a/../../x", ".git/config", ".GIT/hooks/x", "sub/.git/config", ".github/workflows/x.yml",
-     ".github/aurora.yml", "~/.ssh/id", "", "link/x", "src"],
+     ".github/aurora.yml", "CODEOWNERS", ".github/CODEOWNERS", "docs/codeowners", "~/.ssh/id", "", "link/x", "src"],
 )  # fmt: skip
 async def test_no_path_leads_out_of_bounds(do, tree, tmp_path, path):
     (tmp_path / "outside").mkdir()
     (tree.path / "link").symlink_to(tmp_path / "outside")
     assert await refused(do("write_file", path=path, content="x"))
     assert not list((tmp_path / "outside").iterdir())
+
+
+async def test_a_pointer_to_a_file_kept_elsewhere_isn_t_written_over(do, tree):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n"
+    (tree.path / "logo.svg").write_text(pointer)
+    assert "Git LFS" in await refused(do("write_file", path="logo.svg", content="<svg/>"))
+    assert (tree.path / "logo.svg").read_text() == pointer
 
 
 @pytest.mark.parametrize("target", [".git/config", "loop"])

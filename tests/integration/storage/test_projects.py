@@ -6,10 +6,12 @@ from uuid import UUID
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
 from app.domain.repository_settings import RepositorySettings
 from app.domain.requirements import Requirement
+from app.domain.ways import Ways
 from app.storage import projects
 from app.storage.leases import Leases
 from app.storage.pool import Pool
 from app.storage.records import LeasedRecords
+from app.storage.repositories import Repositories
 
 
 async def no_ring(message: object) -> None:
@@ -60,6 +62,7 @@ async def test_a_project_is_read_as_it_was_written(pool: Pool, leases: Leases, p
             "requirements": (Requirement(id="REQ-001", title="One", criteria=("It is", "It was")),),
             "settings": RepositorySettings(max_attempts=3, protected_paths=("LICENSE",)),
             "pull_request": PullRequestRef(number=4, url="https://x/4", head_sha="b" * 40),
+            "ways": Ways(sign_off=True, template="## Summary", mistakes="It is wrong."),
             "reason": "Because", "notes": ("One", "Two"), "rounds": 2, "budget_usd": 2.25,
         }
     )  # fmt: skip
@@ -89,3 +92,17 @@ async def test_projects_are_paged_the_newest_first(pool: Pool, start):
     reader = projects.ProjectReader(pool)
     pages = [await reader.page(2, offset) for offset in (0, 2, 4)]
     assert sorted(project.issue_number for page in pages for project in page) == [1, 2, 3, 4, 5]
+
+
+async def test_settings_in_force_go_with_a_renamed_repository(pool: Pool, project_id: UUID):
+    """What is read under the new name first stays."""
+    del project_id  # of the repository o/r
+    insert = "INSERT INTO repository_settings VALUES ($1, $2, '{}')"
+    await pool.execute(insert, "o/r", "a" * 40)
+    repositories = Repositories(pool)
+    for name in ("o/r", "o/new"):
+        await repositories.learn(1, name)
+    await pool.execute(insert, "o/newest", "b" * 40)
+    await repositories.learn(1, "o/newest")
+    kept = await pool.fetch("SELECT repository, commit_sha FROM repository_settings ORDER BY 1")
+    assert [tuple(row) for row in kept] == [("o/new", "a" * 40), ("o/newest", "b" * 40)]

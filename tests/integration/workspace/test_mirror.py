@@ -274,6 +274,45 @@ async def test_submodules_stay_as_they_are(mirror: Mirror, base: str, origin: Pa
         assert [change.path for change in await tree.changes()] == ["a.py"]
 
 
+async def test_a_commit_leaves_submodules_and_files_kept_elsewhere_as_they_are(
+    mirror: Mirror, base: str, origin: Path, tmp_path: Path
+) -> None:
+    """There is no filter here that would know them, and none is needed: what isn't touched is committed as it was."""
+    source = tmp_path / "sample"
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "ab" * 32 + "\nsize 12345\n"
+    (source / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    (source / "model.bin").write_text(pointer)
+    (source / ".gitmodules").write_text('[submodule "sub"]\n\tpath = sub\n\turl = https://example.com/sub.git\n')
+    git(source, "add", "--all")
+    git(source, "update-index", "--add", "--cacheinfo", f"160000,{base},sub")
+    git(source, "commit", "-q", "-m", "Link and point")
+    git(source, "push", "-q", str(origin), "main")
+    await mirror.fetch()
+    head = await mirror.head("main")
+    assert head
+    sha = await committed(mirror, head, {"a.py": "new\n"})
+    merged = await mirror.merge(sha, await committed(mirror, head, {"d.py": "d\n"}, "u"), "Merge")
+    await mirror.push(merged, "work", None)
+    assert git(origin, "ls-tree", "work", "sub") == f"160000 commit {base}\tsub"
+    assert git(origin, "show", "work:model.bin") == pointer.strip()
+    assert git(origin, "diff", "--name-only", head, "work").splitlines() == ["a.py", "d.py"]
+
+
+async def test_where_it_is_asked_for_every_commit_is_signed_off_by_who_made_it(origin: Path, tmp_path: Path) -> None:
+    clones = Clones(tmp_path / "data", forges(str(origin)))
+    plain, signing = await clones.of(REPOSITORY), await clones.of(REPOSITORY, sign_off=True)
+    base = await signing.head("main") or ""
+    left, right = await committed(signing, base, {"a.py": "1\n"}), await committed(plain, base, {"b/c.py": "2\n"})
+    merged = await signing.merge(left, right, "Merge\n\nCo-authored-by: Ann <ann@example.com>")
+    await signing.push(merged, "work", None)
+    messages = git(origin, "log", "--format=%an <%ae>%n%B%x00", "work").split("\0")
+    trailers = [message.strip().splitlines() for message in messages if "Signed-off-by" in message]
+    assert [lines[-1] for lines in trailers] == [f"Signed-off-by: {lines[0]}" for lines in trailers]
+    assert [lines[1] for lines in trailers] == ["Merge", "Change a.py"]
+    assert trailers[0][-2] == "Co-authored-by: Ann <ann@example.com>"  # one block of trailers
+    assert await signing.subjects(merged, 2) == ["Change a.py", "Change b/c.py"]  # without the merge
+
+
 async def test_a_repository_planted_in_a_submodule_runs_nothing(
     mirror: Mirror, base: str, origin: Path, tmp_path: Path
 ) -> None:

@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
 from workers.checkpoints.observation import Status, TestCase
-from workers.checkpoints.reports.lines import plain, relative
+from workers.checkpoints.reports.lines import from_root, plain, relative
 
 _PYTHON_FRAME = re.compile(r"^(?P<path>[^\s:][^:\n]*\.py):(?P<line>\d+): ", re.M)
 _SCRIPT_FRAME = re.compile(  # from where a word begins: looked for everywhere in one, long words take for ever
@@ -31,6 +31,28 @@ def _parse(text: bytes) -> ET.Element:
 def pytest(text: bytes, root: Path) -> tuple[TestCase, ...]:
     """Return the tests of a pytest report of family xunit1, by node id. Raises Unreadable."""
     return merge(_pytest_case(element, root) for element in _parse(text).iter("testcase"))
+
+
+def within(folder: str, read: Callable[[bytes, Path], tuple[TestCase, ...]]) -> Callable[..., tuple[TestCase, ...]]:
+    """Return a reader of the reports of tests that ran in a folder, and may name paths as seen from there."""
+
+    def named(name: str, root: Path) -> str:
+        file, mark, rest = name.partition("::")
+        return f"{from_root(folder, file, root)}{mark}{rest}"
+
+    def read_within(text: bytes, root: Path) -> tuple[TestCase, ...]:
+        return tuple(
+            case.model_copy(
+                update={
+                    "id": named(case.id, root),
+                    "group": named(case.group, root),
+                    "path": from_root(folder, case.path, root),
+                }
+            )
+            for case in read(text, root)
+        )
+
+    return read_within
 
 
 def scripts(text: bytes, root: Path) -> tuple[TestCase, ...]:

@@ -59,6 +59,24 @@ class LineReader:
                 )
 
 
+@dataclass(frozen=True)
+class Within(LineReader):
+    """Reads the report of a command that ran in a folder of the repository, and may name paths as seen from there."""
+
+    folder: str
+
+    def _findings(self, lines: Sequence[str], root: Path) -> Iterator[Finding]:
+        for finding in super()._findings(lines, root):
+            yield finding.model_copy(update={"path": from_root(self.folder, finding.path, root)})
+
+
+def from_root(folder: str, path: str, root: Path) -> str:
+    """Name a path as the repository does, if it is a file as seen from the folder."""
+    inside = PurePosixPath(folder, path)
+    plain_enough = folder and path and ".." not in inside.parts
+    return str(inside) if plain_enough and (root / inside).exists() else path
+
+
 ty = LineReader(_TY)
 mypy = LineReader(_MYPY)
 tsc = LineReader(_TSC)

@@ -7,12 +7,30 @@ from hypothesis import strategies as st
 from app.domain.repository_settings import (
     MergePolicy,
     PlanApproval,
+    Problem,
     RepositorySettings,
     SettingsError,
+    entered,
     parse_settings,
+    problem_with,
 )
 
-KEYS = ("merge", "plan_approval", "max_attempts", "budget", "setup", "checkpoints", "protected_paths", "labels", "typo")
+KEYS = (
+    "merge",
+    "plan_approval",
+    "max_attempts",
+    "budget",
+    "setup",
+    "checkpoints",
+    "protected_paths",
+    "labels",
+    "typo",
+    "base",
+    "sign_off",
+    "paths",
+    "commits",
+    "merge_method",
+)
 SCALARS = (
     "auto", "on-approval", "never", "5", "0", "-1", "1.5", ".nan", ".inf", "null", "true", "''", "[]", "{}", "[1]",
     "2020-13-45", "0b_", "0x_", "0o8", "1:99", "&a [*a]", "*b", "!!python/object:os.system x", "{a: b}", "\"\\0\"",
@@ -58,19 +76,39 @@ def test_every_key_is_read():
         ("labels:\n  - aurora\n", ("Line 1, `labels`",)),
         ("typo:\n  - a\n", ("Line 1, `typo`",)),
         ("budget: -1\nmerge: 7\n", ("Line 2, `merge`", "Line 1, `budget`")),
-        ("- merge\n", ("Line 1, `the file`",)),
-        ("merge: [\n", ("Line 2 is not YAML",)),
-        ("setup: 'a\n", ("Line 2 is not YAML",)),
-        ("merge: auto\nsetup: 2020-13-45\n", ("Line 2 is not YAML: this is no timestamp",)),
+        ("- merge\n", ("Line 1: ",)),
+        ("merge: [\n", ("Line 2: This is not YAML",)),
+        ("setup: 'a\n", ("Line 2: This is not YAML",)),
+        ("merge: auto\nsetup: 2020-13-45\n", ("Line 2: This is not YAML: this is no timestamp",)),
+        ("checkpoint:\n  tests: a\n", ("Line 1, `checkpoint`: There is no such key (did you mean `checkpoints`?).",)),
+        ("sign_off: maybe\n", ("Line 1, `sign_off`: This should be `auto`, `true` or `false`.",)),
+        ("base: --upload-pack=x\n", ("Line 1, `base`: This can't be the name of a branch.",)),
+        ("merge_method: octopus\n", ("Line 1, `merge_method`",)),
+        ("paths:\n  services/*/x:\n    setup: a\n", ("Line 2, `paths.services/*/x`: A section is for a folder",)),
+        ("paths:\n  ../x/**:\n    setup: a\n", ("Line 2, `paths.../x/**`: A section is for a folder",)),
+        ("paths:\n  a;b/**:\n    setup: a\n", ("Line 2, `paths.a;b/**`: A section is for a folder",)),
+        ("paths:\n  a/**:\n    merge: auto\n", ("Line 3, `paths.a/**.merge`: There is no such key.",)),
     ],
 )
 def test_each_problem_names_its_line_and_key(text: str, beginnings: tuple[str, ...]):
     """One sentence for each thing that is wrong."""
     with pytest.raises(SettingsError) as refusal:
         parse_settings(text)
-    problems = refusal.value.problems
+    problems = [str(problem) for problem in refusal.value.problems]
     assert len(problems) == len(beginnings)
     assert all(problem.startswith(start) for problem, start in zip(problems, beginnings, strict=True))
+
+
+def test_a_problem_is_data_too():
+    """Whoever shows it at its line needs no words to be taken apart."""
+    with pytest.raises(SettingsError) as refusal:
+        parse_settings("merge: auto\nmax_attempts: 0\n")
+    (problem,) = refusal.value.problems
+    assert (problem.line, problem.key) == (2, "max_attempts")
+    assert "greater than or equal to 1" in problem.message
+    assert problem_with("merge: auto\nbase: x\n", "base", "There is no such branch") == Problem(
+        2, "base", "There is no such branch"
+    )
 
 
 def problems(text: str) -> tuple[str, ...]:
@@ -78,8 +116,54 @@ def problems(text: str) -> tuple[str, ...]:
     try:
         parse_settings(text)
     except SettingsError as error:
-        return error.problems
+        return tuple(map(str, error.problems))
     return ()
+
+
+SECTIONS = """
+setup: make deps
+checkpoints: {lint: make lint, tests: make test}
+protected_paths: [LICENSE]
+paths:
+  services/**:
+    setup: make all
+  services/api/**:
+    checkpoints: {tests: npm test, types: "tsc; vue-tsc"}
+    protected_paths: ["migrations/**"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("paths", "setup", "tests"),
+    [
+        (["services/api/a.js", "services/api/b/c.js"], "make deps", "cd services/api && npm test"),
+        (["services/api/**"], "make deps", "cd services/api && npm test"),
+        (["./services/api"], "make deps", "cd services/api && npm test"),
+        (["services/api/a.js", "services/web/a.js"], "cd services && make all", "make test"),
+        (["services/api/a.js", "README.md"], "make deps", "make test"),
+        (["services/apix/a.js"], "cd services && make all", "make test"),
+        ([], "make deps", "make test"),
+    ],
+)
+def test_a_section_counts_for_what_lies_in_its_folder_as_a_whole(paths: list[str], setup: str, tests: str):
+    """Its commands run there; what it doesn't name is as for the whole repository; the innermost folder wins."""
+    concerned = parse_settings(SECTIONS).concerning(paths)
+    assert (concerned.setup, concerned.checkpoints.tests, concerned.checkpoints.lint) == (setup, tests, "make lint")
+
+
+def test_what_sections_protect_is_protected_from_everybody():
+    """A task elsewhere may stray into the folder."""
+    assert parse_settings(SECTIONS).protected == ("LICENSE", "services/api/migrations/**")
+
+
+def test_several_commands_all_run_in_the_folder():
+    """And nobody takes the rest for being at the root."""
+    types = parse_settings(SECTIONS).concerning(["services/api/a.ts"]).checkpoints.types
+    assert types == "cd services/api && {\ntsc; vue-tsc\n}"
+    assert entered(types) == "services/api"
+    assert entered("cd api && cat ../../x") == "api"
+    outside = ("npm test", "cd $HOME && x", "cd ../x && y", "cd .. && x", "cd a/.. && x", "cd a; cd b && x")
+    assert [command for command in outside if entered(command)] == []
 
 
 def test_a_huge_file_is_refused_unread():

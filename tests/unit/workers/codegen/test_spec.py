@@ -173,3 +173,17 @@ async def test_many_long_concerns_stay_within_the_budget():
     text = await spec(SMALL, concerns=tuple(concern(n, "word\n" * 2_000) for n in range(40)), budget=6_000)
     assert tokens(text) <= 6_000
     assert all(f'number="C{n}"' in text for n in range(1, 41))
+
+
+async def test_guidance_nearer_to_the_files_comes_first_and_that_of_others_not_at_all():
+    guides = {
+        "AGENTS.md": "Root.", "CONTRIBUTING.md": "All.", ".github/copilot-instructions.md": "Copilot.",
+        "services/AGENTS.md": "Services.", "services/api/AGENTS.md": "Api.", "services/web/AGENTS.md": "Web.",
+    }  # fmt: skip
+    text = await instructions(Tree(guides), "c0", 500, ["services/api/src/*.py", "README.md"])
+    words = ("Api.", "Services.", "Root.", "Copilot.", "All.")
+    assert [text.index(word) for word in words] == sorted(text.index(word) for word in words)
+    assert "Web." not in text
+    assert "Api." in await instructions(Tree(guides), "c0", 500, ["services/api"])
+    assert "Api." not in await instructions(Tree(guides), "c0", 500, ["**", "../services/api/x"])
+    assert "Api." in await spec(SMALL | guides, footprint=("services/api/a.py",))
