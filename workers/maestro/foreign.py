@@ -1,4 +1,4 @@
-"""What other apps, GitHub Actions among them, say of the pull request's head: awaited, read, and fixed within bounds."""
+"""What other apps, GitHub Actions among them, say of the pull request's head: awaited, read, and fixed in bounds."""
 
 import math
 import re
