@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.domain.ports import Clone, InForce
+from app.domain.project import Project
 from app.domain.repository_settings import (
     PATH,
     CommitStyle,
