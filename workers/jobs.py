@@ -104,6 +104,8 @@ class Jobs:
         match decision:
             case Retry(delay):
                 await context.records.write(agent_error, Postponed(handled, delay, counted=not failure.is_limit))
+            case Reflect() | Escalate() if project.phase is Phase.done:  # what was asked of it after its end
+                await context.records.write(agent_error, Handled(handled))
             case Reflect() | Escalate() if project.phase is Phase.escalate or (
                 project.phase is Phase.settle and failure.transient
             ):

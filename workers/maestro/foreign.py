@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""What other apps, GitHub Actions among them, say of a pull request's head: awaited, read, fixed within bounds."""
-=======
 """What other apps, GitHub Actions among them, say of the pull request's head: awaited, read, and fixed in bounds."""
->>>>>>> h-checks
 
 import math
 import re

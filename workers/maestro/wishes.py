@@ -46,8 +46,10 @@ async def update(ctx: Context, project: Project, _: Told) -> Change:
     return Change(project.model_copy(update={**changes, **to_verify}))
 
 
-async def reformat(ctx: Context, project: Project, _: Told) -> Change:
+async def reformat(ctx: Context, project: Project, told: Told) -> Change:
     """Apply the repository's formatter to the change, to be verified again."""
+    if told.payload.get("head") != project.head_sha:
+        return Change(project)  # the button of a commit that others have followed
     head = await formatter.reformat(ctx, project)
     if head is None:
         return Change(project)
