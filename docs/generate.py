@@ -60,6 +60,7 @@ EVENTS = {
     conversation.Happening.action_retry: "The button “Try again”",
     conversation.Happening.turn: "It is the run's turn to be merged",
     conversation.Happening.show: "The progress comment is due",
+    conversation.Happening.nearly_spent: "Four fifths of the cap are spent",
     conversation.Happening.blocked: "A task was refused a model call",
     conversation.Happening.day_over: "The day of a cap is over",
     conversation.Happening.reported: "A task has ended",

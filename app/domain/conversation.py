@@ -56,6 +56,7 @@ class Happening(StrEnum):
     action_retry = "action_retry"  # the button "Try again"
     turn = "turn"  # the project may merge now
     show = "show"  # the progress comment is due
+    nearly_spent = "nearly_spent"  # four fifths of the cap are gone
     blocked = "blocked"  # a task was refused a model call
     day_over = "day_over"  # a day's cap begins anew
     reported = "reported"  # a task has ended
@@ -255,6 +256,7 @@ TABLE: Mapping[Event, Row] = {
     # --- what the work itself reports
     Happening.turn: _row(open=_do(to=Phase.deliver)),
     Happening.show: _row(),
+    Happening.nearly_spent: _row(),
     Happening.blocked: _row(_do(Effect.pause_at_cap), merged=STAY, escalated=STAY, cancelled=STAY),
     Happening.day_over: _row(paused=_do(Effect.resume_at_midnight)),
     Happening.reported: _row(),

@@ -109,9 +109,7 @@ class Context:
 
     async def move(self, project: Project, phase: Phase, *facts: Fact, **changes: object) -> Project:
         """Write the project with its next phase, and `facts`, in one transaction; return it as it is now."""
-        moved = project.model_copy(update={"phase": phase, **changes})
-        if not (moved.status.ended or moved.status is ProjectStatus.open):
-            moved = moved.model_copy(update={"finished_at": None})  # what was open may go on
+        moved = dated(project.model_copy(update={"phase": phase, **changes}))
         await self.records.write(moved, *facts)
         log.info("project moved", extra={"phase": moved.phase, "status": moved.status})
         return moved
@@ -206,6 +204,12 @@ class Context:
             timestamp=self.clock(),
             correlation_id=task.project_id,
         )
+
+
+def dated(project: Project) -> Project:
+    """Return a project without an end where it goes on: what was open may."""
+    over = project.status.ended or project.status is ProjectStatus.open
+    return project if over else project.model_copy(update={"finished_at": None})
 
 
 def state_label(project: Project) -> str | None:
