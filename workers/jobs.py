@@ -4,6 +4,7 @@ import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID, uuid5
 
@@ -17,7 +18,7 @@ from app.domain.task import Task, TaskResult, TaskStatus
 from app.errors import BudgetExceeded, LeaseLost, ProjectHeld
 from app.logs import bound, redact
 from app.queue import Queue
-from app.storage.leases import Leases
+from app.storage.leases import Holding, Leases
 from app.storage.messages import Mailbox
 from app.storage.pool import Lease
 from workers.codegen.state import count, result_message
@@ -28,6 +29,8 @@ from workers.maestro.pause import FOR_EVER, pause, steer
 from workers.maestro.settle import cancelled_by
 
 log = logging.getLogger(__name__)
+
+SLOT = timedelta(minutes=10)  # after which a slot is left: what waits still is rung for again, and arq limits its jobs
 
 
 class Workshop(Protocol):
@@ -48,6 +51,7 @@ class Jobs:
     queue: Queue
     clock: Clock
     jitter: Callable[[], float]
+    most_of_repository: int | None = None  # tasks at a time, by all workers together
 
     async def advance(self, project_id: UUID) -> None:
         """Move a project until it waits, as its messages say; without a message nothing moves."""
@@ -119,14 +123,27 @@ class Jobs:
                 later = Postponed(handled, 0.0)
                 await context.move(project, Phase.escalate, agent_error, later, reason=failure.message)
 
+    async def run_tasks(self) -> None:
+        """Use a free slot: do a round of the task that is next, and so on, until none waits."""
+        until = self.clock() + SLOT
+        while self.clock() < until and await self.leases.waits(self.most_of_repository):
+            if not await self._run_held(self.leases.hold_next(self.most_of_repository)):
+                return
+
     async def run_task(self, task_id: UUID) -> None:
         """Do a round of a task from where it was left; without its TASK message nothing is done."""
+        await self._run_held(self.leases.hold(task_id, "task"))
+
+    async def _run_held(self, holding: Holding) -> bool:
+        """Do a round of the task that is held; return whether one was."""
         try:
-            async with self.leases.hold(task_id, "task") as lease:
+            async with holding as lease:
                 if lease is not None:
-                    await self._run_task(lease, task_id)
+                    await self._run_task(lease, lease.subject)
+                return lease is not None
         except LeaseLost as lost:
-            log.warning("lease lost", extra={"task": str(task_id), "why": str(lost)})
+            log.warning("lease lost", extra={"why": str(lost)})
+            return True
 
     async def _run_task(self, lease: Lease, task_id: UUID) -> None:
         messages = [m for m in await self.mailbox.pending(task_id) if m.message_type is MessageType.TASK]

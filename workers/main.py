@@ -51,10 +51,9 @@ async def advance(ctx: Ctx, project: str, _message: str) -> None:
         await _job(names.ADVANCE, partial(ctx["worker"].jobs.advance, UUID(project)))
 
 
-async def run_task(ctx: Ctx, task: str, _message: str) -> None:
-    """Do a round of a task."""
-    with bound(task=task):
-        await _job(names.RUN_TASK, partial(ctx["worker"].jobs.run_task, UUID(task)))
+async def run_task(ctx: Ctx, _task: str, _message: str) -> None:
+    """Do rounds of tasks: which ones is chosen in PostgreSQL, since Redis knows only who came first."""
+    await _job(names.RUN_TASK, ctx["worker"].jobs.run_tasks)
 
 
 async def _job(name: str, act: Callable[[], Awaitable[None]]) -> None:

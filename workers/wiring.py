@@ -270,7 +270,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             settings.budget,
             settings.paused,
         )
-        jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
+        jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random, settings.repository_tasks or None)
         renames = Renames(Repositories(pool), forges)
         intake = Intake(inbox, ProjectReader(pool), renames, forges, forges.identity, bench.ring, utc_now, rules)
         opener = Opener(Requests(pool), leases, forges, settings.trigger_label, random.random)

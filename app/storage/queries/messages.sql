@@ -48,3 +48,8 @@ GROUP BY subject ORDER BY 2 DESC LIMIT 100
 -- name: tries
 -- How often handling the pending messages about a subject failed.
 SELECT COALESCE(max(tries), 0) FROM agent_messages WHERE subject = $1 AND handled_at IS NULL
+
+-- name: hold_back
+-- Let the tasks ($1) that may begin wait for some seconds.
+UPDATE agent_messages SET due_at = greatest(due_at, now() + $2 * interval '1 second')
+WHERE subject = ANY ($1::uuid[]) AND message_type = 'TASK' AND handled_at IS NULL
