@@ -74,22 +74,26 @@ class Queue:
         ring = partial(self.redis.execute_command, "EVAL", ENQUEUE, 1, QUEUE, job_key_prefix, now, RING_MS, *parts)
         await edge(Edge.rung, HANDLE_DELIVERY, ring)
 
-    async def message(self, message: AgentMessage, subject: UUID, ring: int = 0) -> None:
-        """Ring for a stored message."""
-        await self.work(message.id, message.message_type, subject, ring)
+    async def message(self, message: AgentMessage, subject: UUID, ring: int = 0, after: float = 0.0) -> None:
+        """Ring for a stored message, after some seconds where it isn't due yet."""
+        await self.work(message.id, message.message_type, subject, ring, after)
 
-    async def work(self, message_id: UUID, kind: MessageType, subject: UUID, ring: int) -> None:
+    async def work(self, message_id: UUID, kind: MessageType, subject: UUID, ring: int, after: float = 0.0) -> None:
         """Ring for the message about `subject`; arq drops repeated ids, so each ring has its own."""
         is_task = kind is MessageType.TASK
         job = RUN_TASK if is_task else ADVANCE
         queue = TASK_QUEUE if is_task else QUEUE
-        await self._ring(job, (str(subject), str(message_id)), str(message_id), ring, queue)
+        await self._ring(job, (str(subject), str(message_id)), str(message_id), ring, queue, after)
 
-    async def _ring(self, job: str, arguments: tuple[str, ...], name: str, ring: int, queue: str) -> None:
+    async def _ring(
+        self, job: str, arguments: tuple[str, ...], name: str, ring: int, queue: str, after: float = 0.0
+    ) -> None:
         async def ring_anew() -> None:
             if ring > 0:
                 await self._forget(queue, [f"{name}:{earlier}" for earlier in {ring - 1, -1}])
-            await self.redis.enqueue_job(job, *arguments, _job_id=f"{name}:{ring}", _queue_name=queue)
+            await self.redis.enqueue_job(
+                job, *arguments, _job_id=f"{name}:{ring}", _queue_name=queue, _defer_by=after or None
+            )
 
         await edge(Edge.rung, job, ring_anew)
 

@@ -18,6 +18,7 @@ from app.errors import NotFound, Transient
 from app.github.identity import AppIdentity
 from app.storage import projects
 from app.storage.deliveries import Delivery, Inbox
+from app.storage.leases import interrupt
 from app.storage.pool import STORE_FAILURES, Connection
 from app.storage.projects import Run
 from app.storage.records import send
@@ -192,6 +193,7 @@ class Intake:
             why = "deleted" if issue is None else "closed" if issue.state != "open" else "unlabeled"
 
         async def write(connection: Connection) -> AgentMessage | None:
+            await interrupt(connection, run.id)  # before the project's row is locked
             now = await projects.last_run(connection, name, intent.issue_number)
             if now is None or not now.live:
                 return None

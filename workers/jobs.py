@@ -1,5 +1,6 @@
 """The two jobs that move projects and tasks; each may run twice, and anywhere."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Protocol
 from uuid import UUID, uuid5
 
 from app.domain.budget import Refusal
+from app.domain.conversation import Happening
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import Clock, Handled, Postponed, Records
 from app.domain.project import Pause, Phase, Project, ProjectStatus
@@ -71,6 +73,9 @@ class Jobs:
         try:
             while messages := await self.mailbox.pending(project_id):
                 await self._handle(context, messages)
+        except (asyncio.CancelledError, LeaseLost):
+            context.give_up()
+            raise
         finally:
             await context.close()
 
@@ -79,12 +84,15 @@ class Jobs:
         handled = tuple(message.id for message in messages)
         try:
             project = await context.records.project()
+            events = {message.payload.get("event") for message in messages}
+            if Happening.show in events:
+                context.announce(project, due=True)
             why = cancelled_by(messages)
             if why and project.phase is not Phase.done:
                 project = await context.move(project, Phase.cancel, reason=why)
             if project.phase is Phase.done:
                 context.announce(project)  # the last word may have been lost
-            elif project.phase is Phase.cancel or await steer(context, messages):
+            elif events != {Happening.show} and (project.phase is Phase.cancel or await steer(context, messages)):
                 async with self.leases.patience(context.project_id):
                     await maestro.run(context, project.phase)
             await context.flush()

@@ -120,10 +120,10 @@ class Bench:
         """Return the rows of a project, writable under the lease."""
         return LeasedRecords(self.pool, lease, project_id, self.ring, self.memories)
 
-    async def ring(self, message: AgentMessage) -> None:
+    async def ring(self, message: AgentMessage, after: float = 0.0) -> None:
         """Announce a message; what is written is safe, and the reconciler announces what this could not."""
         try:
-            await self.queue.message(message, subject_of(message))
+            await self.queue.message(message, subject_of(message), after=after)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("a message could not be announced", extra={"message_id": str(message.id), "why": str(error)})
 
@@ -251,6 +251,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             most_budget_usd=max(settings.budget, settings.budget_most or 0.0),
             public_url=settings.public_url,
             web_url=settings.github_web_url,
+            show_every=tempo.show,
         )
         agents = Agents(models, ledger)
         artifacts = Artifacts(pool)

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.checks import CheckResult
-from app.domain.ports import Clone, MergeOutcome, Outcome, PullRequest
+from app.domain.ports import Clone, Fact, MergeOutcome, Outcome, PullRequest
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
 from app.domain.repository_settings import MergePolicy
 from app.domain.task import Task, TaskStatus
@@ -19,10 +19,9 @@ from app.github.markdown import code
 from workers.maestro import branch, foreign, remarks
 from workers.maestro.context import WAIT, Context, State
 from workers.maestro.follow_up import follow_up
-from workers.maestro.turns import take_turn
+from workers.maestro.turns import MOST_BASE_MOVES, keep_turn, leave, take_turn
 from workers.publish import own_commits, publish_checks, publish_review, push_once
 
-MOST_BASE_MOVES = 3  # how often a moving base is followed before a person is asked
 UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself."
 MOST_SHOWN = 4  # files as evidence of a requirement, of each task
 MERGE_TRIES = 3  # while GitHub says that the base was modified
@@ -99,10 +98,11 @@ async def _go_on(
     if not standing.may_merge:
         return await _stay_open(ctx, project, None)
     if others.pending:
-        return await _stay_open(ctx, project, f"It is merged as soon as {_named(others.pending)} has passed.")
+        project, over = await keep_turn(ctx, project)
+        return await _wait(ctx, project, f"It is merged as soon as {_named(others.pending)} has passed.", *over)
     project, first = await take_turn(ctx, project)
     if first:
-        return await _stay_open(ctx, project, first)
+        return await _wait(ctx, project, first)
     return await _merge(ctx, project, clone)
 
 
@@ -245,6 +245,12 @@ async def _merged(ctx: Context, project: Project) -> Command[Any]:
 
 async def _stay_open(ctx: Context, project: Project, reason: str | None) -> Command[Any]:
     """Leave the pull request to people; a review or a push wakes Maestro again."""
-    waiting = await ctx.move(project, Phase.deliver, status=ProjectStatus.open, reason=reason, finished_at=ctx.clock())
+    return await _wait(ctx, leave(project), reason)
+
+
+async def _wait(ctx: Context, project: Project, reason: str | None, *facts: Fact) -> Command[Any]:
+    """Leave it open; a project that is queued keeps its place."""
+    changes = {"status": ProjectStatus.open, "reason": reason, "finished_at": ctx.clock()}
+    waiting = await ctx.move(project, Phase.deliver, *facts, **changes)
     ctx.announce(waiting)
     return WAIT

@@ -43,11 +43,13 @@ from app.domain.ports.records import (
     Effects,
     Fact,
     Handled,
+    Later,
     ModelCall,
     Outcome,
     Postponed,
     Records,
     Revoked,
+    Shown,
 )
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "Issue",
     "Journal",
     "Labelling",
+    "Later",
     "Memories",
     "Memory",
     "Merge",
@@ -94,6 +97,7 @@ __all__ = [
     "Review",
     "ReviewComment",
     "Revoked",
+    "Shown",
     "Step",
     "Thinker",
     "Unkept",

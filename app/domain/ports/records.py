@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -42,6 +43,22 @@ class Postponed:
 
 
 @dataclass(frozen=True)
+class Later:
+    """A message that is due after some seconds, unless one about the same event is waiting."""
+
+    message: AgentMessage
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """When the progress comment was written, and a digest of what it says."""
+
+    at: datetime
+    digest: str
+
+
+@dataclass(frozen=True)
 class Revoked:
     """Tasks that are taken away from whoever works on them."""
 
@@ -66,6 +83,8 @@ Fact = (
     | Settled
     | Handled
     | Postponed
+    | Later
+    | Shown
     | Revoked
     | Discarded
     | Artifact
@@ -97,6 +116,14 @@ class Records(Protocol):
     async def calls(self) -> list[ModelCall]: ...
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them; raises `LeaseLost`."""
+        ...
+
+    async def queue(self, at: datetime) -> int | None:
+        """Have the project wait for its turn to be merged into its base, if it doesn't yet.
+
+        Returns the pull request just before it; None: it is its turn. A project that is written without `queued_at`
+        has left the line, and whoever was just behind it is sent a message.
+        """
         ...
 
 
