@@ -15,7 +15,8 @@ from redis.asyncio import ConnectionPool
 from app.domain.messages import AgentMessage, MessageType
 from app.edges import Edge, edge
 
-QUEUE = "aurora:jobs"  # deliveries and Maestro's moves: quick
+QUEUE = "aurora:jobs"  # Maestro's moves
+DELIVERY_QUEUE = "aurora:deliveries"  # what people do must not wait behind Maestro's model calls
 TASK_QUEUE = "aurora:tasks"  # taken only by workers with a free task slot
 
 PROBE = "aurora:probe"
@@ -63,7 +64,7 @@ class Queue:
 
     async def delivery(self, guid: str, ring: int = 0) -> None:
         """Ring for a stored delivery."""
-        await self._ring(HANDLE_DELIVERY, (guid,), f"delivery:{guid}", ring, QUEUE)
+        await self._ring(HANDLE_DELIVERY, (guid,), f"delivery:{guid}", ring, DELIVERY_QUEUE)
 
     async def new_deliveries(self, guids: Sequence[str]) -> None:
         """Ring for deliveries that were stored just now, in one command: arq's own for each cost the server dearly."""
@@ -71,7 +72,7 @@ class Queue:
         parts: list[str | bytes] = []
         for guid in guids:
             parts += f"delivery:{guid}:0", serialize_job(HANDLE_DELIVERY, (guid,), {}, None, now, serializer=serialize)
-        ring = partial(self.redis.execute_command, "EVAL", ENQUEUE, 1, QUEUE, job_key_prefix, now, RING_MS, *parts)
+        ring = partial(self.redis.execute_command, "EVAL", ENQUEUE, 1, DELIVERY_QUEUE, job_key_prefix, now, RING_MS, *parts)
         await edge(Edge.rung, HANDLE_DELIVERY, ring)
 
     async def message(self, message: AgentMessage, subject: UUID, ring: int = 0, after: float = 0.0) -> None:
@@ -118,8 +119,9 @@ class Queue:
             pipe.psetex(PROBE, 1000, b"")
             pipe.zcard(QUEUE)
             pipe.zcard(TASK_QUEUE)
-            _, quick, tasks = await pipe.execute()
-        return int(quick) + int(tasks)
+            pipe.zcard(DELIVERY_QUEUE)
+            _, *waiting = await pipe.execute()
+        return sum(map(int, waiting))
 
     async def close(self) -> None:
         """Close the connections."""

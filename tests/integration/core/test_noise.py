@@ -1,7 +1,8 @@
-"""How much the app says on an issue: one comment that is edited now and then, and another only when a person must act."""
+"""How much the app says on an issue: one comment, edited now and then, and another only when a person must act."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -57,7 +58,7 @@ async def test_a_calm_run_is_one_comment_edited_every_5_s_at_most_and_its_end_is
     assert len(said) == 1
     assert "### Merged in" in said[0]
     assert len(moments) >= 2
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert min(gaps) >= timedelta(seconds=EVERY)
     assert (await calm.project()).status is ProjectStatus.merged
 
