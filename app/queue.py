@@ -15,7 +15,8 @@ from redis.asyncio import ConnectionPool
 from app.domain.messages import AgentMessage, MessageType
 from app.edges import Edge, edge
 
-QUEUE = "aurora:jobs"  # deliveries and Maestro's moves: quick
+QUEUE = "aurora:jobs"  # Maestro's moves
+DELIVERY_QUEUE = "aurora:deliveries"  # what people do must not wait behind Maestro's model calls
 TASK_QUEUE = "aurora:tasks"  # taken only by workers with a free task slot
 
 PROBE = "aurora:probe"
@@ -63,7 +64,7 @@ class Queue:
 
     async def delivery(self, guid: str, ring: int = 0) -> None:
         """Ring for a stored delivery."""
-        await self._ring(HANDLE_DELIVERY, (guid,), f"delivery:{guid}", ring, QUEUE)
+        await self._ring(HANDLE_DELIVERY, (guid,), f"delivery:{guid}", ring, DELIVERY_QUEUE)
 
     async def new_deliveries(self, guids: Sequence[str]) -> None:
         """Ring for deliveries that were stored just now, in one command: arq's own for each cost the server dearly."""
@@ -71,25 +72,31 @@ class Queue:
         parts: list[str | bytes] = []
         for guid in guids:
             parts += f"delivery:{guid}:0", serialize_job(HANDLE_DELIVERY, (guid,), {}, None, now, serializer=serialize)
-        ring = partial(self.redis.execute_command, "EVAL", ENQUEUE, 1, QUEUE, job_key_prefix, now, RING_MS, *parts)
+        ring = partial(
+            self.redis.execute_command, "EVAL", ENQUEUE, 1, DELIVERY_QUEUE, job_key_prefix, now, RING_MS, *parts
+        )
         await edge(Edge.rung, HANDLE_DELIVERY, ring)
 
-    async def message(self, message: AgentMessage, subject: UUID, ring: int = 0) -> None:
-        """Ring for a stored message."""
-        await self.work(message.id, message.message_type, subject, ring)
+    async def message(self, message: AgentMessage, subject: UUID, ring: int = 0, after: float = 0.0) -> None:
+        """Ring for a stored message, after some seconds where it isn't due yet."""
+        await self.work(message.id, message.message_type, subject, ring, after)
 
-    async def work(self, message_id: UUID, kind: MessageType, subject: UUID, ring: int) -> None:
+    async def work(self, message_id: UUID, kind: MessageType, subject: UUID, ring: int, after: float = 0.0) -> None:
         """Ring for the message about `subject`; arq drops repeated ids, so each ring has its own."""
         is_task = kind is MessageType.TASK
         job = RUN_TASK if is_task else ADVANCE
         queue = TASK_QUEUE if is_task else QUEUE
-        await self._ring(job, (str(subject), str(message_id)), str(message_id), ring, queue)
+        await self._ring(job, (str(subject), str(message_id)), str(message_id), ring, queue, after)
 
-    async def _ring(self, job: str, arguments: tuple[str, ...], name: str, ring: int, queue: str) -> None:
+    async def _ring(
+        self, job: str, arguments: tuple[str, ...], name: str, ring: int, queue: str, after: float = 0.0
+    ) -> None:
         async def ring_anew() -> None:
             if ring > 0:
                 await self._forget(queue, [f"{name}:{earlier}" for earlier in {ring - 1, -1}])
-            await self.redis.enqueue_job(job, *arguments, _job_id=f"{name}:{ring}", _queue_name=queue)
+            await self.redis.enqueue_job(
+                job, *arguments, _job_id=f"{name}:{ring}", _queue_name=queue, _defer_by=after or None
+            )
 
         await edge(Edge.rung, job, ring_anew)
 
@@ -114,8 +121,9 @@ class Queue:
             pipe.psetex(PROBE, 1000, b"")
             pipe.zcard(QUEUE)
             pipe.zcard(TASK_QUEUE)
-            _, quick, tasks = await pipe.execute()
-        return int(quick) + int(tasks)
+            pipe.zcard(DELIVERY_QUEUE)
+            _, *waiting = await pipe.execute()
+        return sum(map(int, waiting))
 
     async def close(self) -> None:
         """Close the connections."""

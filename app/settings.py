@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     """The most US dollars for the whole installation and day (UTC); without it there is no such cap."""
     task_slots: Annotated[int, Field(ge=1, le=256)] = 8
     """How many tasks one worker runs at a time."""
+    repository_tasks: Annotated[int, Field(ge=0, le=10_000)] = 16
+    """How many tasks of one repository run at a time, on all workers together; 0: as many as there are slots."""
     task_branches: TaskBranches = TaskBranches.pushed
     """Whether branches of single tasks are `pushed` before they are integrated, or stay `local` until then, which
     needs all workers on one machine with one data directory."""

@@ -1,13 +1,16 @@
 """The two jobs that move projects and tasks; each may run twice, and anywhere."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID, uuid5
 
 from app.domain.budget import Refusal
+from app.domain.conversation import Happening
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import Clock, Handled, Postponed, Records
 from app.domain.project import Pause, Phase, Project, ProjectStatus
@@ -17,7 +20,7 @@ from app.domain.task import Task, TaskResult, TaskStatus
 from app.errors import BudgetExceeded, LeaseLost, ProjectHeld
 from app.logs import bound, redact
 from app.queue import Queue
-from app.storage.leases import Leases
+from app.storage.leases import Holding, Leases
 from app.storage.messages import Mailbox
 from app.storage.pool import Lease
 from workers.codegen.state import count, result_message
@@ -28,6 +31,8 @@ from workers.maestro.pause import FOR_EVER, pause
 from workers.maestro.steer import goes_on, steer
 
 log = logging.getLogger(__name__)
+
+SLOT = timedelta(minutes=10)  # after which a slot is left: what waits still is rung for again, and arq limits its jobs
 
 
 class Workshop(Protocol):
@@ -48,6 +53,7 @@ class Jobs:
     queue: Queue
     clock: Clock
     jitter: Callable[[], float]
+    most_of_repository: int | None = None  # tasks at a time, by all workers together
 
     async def advance(self, project_id: UUID) -> None:
         """Move a project until it waits, as its messages say; without a message nothing moves."""
@@ -67,6 +73,9 @@ class Jobs:
         try:
             while messages := await self.mailbox.pending(project_id):
                 await self._handle(context, messages)
+        except (asyncio.CancelledError, LeaseLost):
+            context.give_up()
+            raise
         finally:
             await context.close()
 
@@ -74,10 +83,13 @@ class Jobs:
         """Run the graph from the project's phase, once for all messages that wait."""
         handled = tuple(message.id for message in messages)
         try:
+            events = {message.payload.get("event") for message in messages}
             project = await steer(context, messages)
+            if Happening.show in events:
+                context.announce(project, due=True)
             if project.phase is Phase.done or not goes_on(project):
                 context.announce(project)  # the last word may have been lost
-            else:
+            elif events != {Happening.show}:
                 async with self.leases.patience(context.project_id):
                     await maestro.run(context, project.phase)
             await context.flush()
@@ -118,14 +130,27 @@ class Jobs:
                 later = Postponed(handled, 0.0)
                 await context.move(project, Phase.escalate, agent_error, later, reason=failure.message)
 
+    async def run_tasks(self) -> None:
+        """Use a free slot: do a round of the task that is next, and so on, until none waits."""
+        until = self.clock() + SLOT
+        while self.clock() < until and await self.leases.waits(self.most_of_repository):
+            if not await self._run_held(self.leases.hold_next(self.most_of_repository)):
+                return
+
     async def run_task(self, task_id: UUID) -> None:
         """Do a round of a task from where it was left; without its TASK message nothing is done."""
+        await self._run_held(self.leases.hold(task_id, "task"))
+
+    async def _run_held(self, holding: Holding) -> bool:
+        """Do a round of the task that is held; return whether one was."""
         try:
-            async with self.leases.hold(task_id, "task") as lease:
+            async with holding as lease:
                 if lease is not None:
-                    await self._run_task(lease, task_id)
+                    await self._run_task(lease, lease.subject)
+                return lease is not None
         except LeaseLost as lost:
-            log.warning("lease lost", extra={"task": str(task_id), "why": str(lost)})
+            log.warning("lease lost", extra={"why": str(lost)})
+            return True
 
     async def _run_task(self, lease: Lease, task_id: UUID) -> None:
         messages = [m for m in await self.mailbox.pending(task_id) if m.message_type is MessageType.TASK]

@@ -30,7 +30,8 @@ from workers.wiring import Worker, open_worker
 
 log = logging.getLogger(__name__)
 
-QUICK_JOBS = 16  # deliveries and Maestro's moves at a time
+DELIVERIES = 16  # at a time
+MOVES = 16  # of Maestro's at a time
 AGAIN = 0.2  # seconds until what was cancelled and goes on is cancelled again
 LOOK = 0.25  # seconds between looks at the loop
 BLOCKED = 1.0  # seconds
@@ -51,10 +52,9 @@ async def advance(ctx: Ctx, project: str, _message: str) -> None:
         await _job(names.ADVANCE, partial(ctx["worker"].jobs.advance, UUID(project)))
 
 
-async def run_task(ctx: Ctx, task: str, _message: str) -> None:
-    """Do a round of a task."""
-    with bound(task=task):
-        await _job(names.RUN_TASK, partial(ctx["worker"].jobs.run_task, UUID(task)))
+async def run_task(ctx: Ctx, _task: str, _message: str) -> None:
+    """Do rounds of tasks: which ones is chosen in PostgreSQL, since Redis knows only who came first."""
+    await _job(names.RUN_TASK, ctx["worker"].jobs.run_tasks)
 
 
 async def _job(name: str, act: Callable[[], Awaitable[None]]) -> None:
@@ -87,7 +87,8 @@ async def _work(
     async with AsyncExitStack() as stack:
         worker = await _open(stack, settings, tempo)
         takers = (
-            Taker(worker, names.QUEUE, [_once(handle_delivery), _once(advance)], QUICK_JOBS),
+            Taker(worker, names.DELIVERY_QUEUE, [_once(handle_delivery)], DELIVERIES),
+            Taker(worker, names.QUEUE, [_once(advance)], MOVES),
             Taker(worker, names.TASK_QUEUE, [_once(run_task)], settings.task_slots),
         )
         rounds = (

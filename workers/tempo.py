@@ -17,6 +17,7 @@ class Tempo:
     last: float = 5.0  # that they get to clean up after that, before the process ends whatever they do
     lease: float = TTL  # without a beat, after which a holder counts as dead
     beat: float = BEAT  # between beats
+    show: float = 5.0  # from one edit of a progress comment to the next, at least
     stuck: float = 7200.0  # without a row written, after which what is held is ended; what waits so long is told of
 
 

@@ -122,10 +122,10 @@ class Bench:
         """Return the rows of a project, writable under the lease."""
         return LeasedRecords(self.pool, lease, project_id, self.ring, self.memories)
 
-    async def ring(self, message: AgentMessage) -> None:
+    async def ring(self, message: AgentMessage, after: float = 0.0) -> None:
         """Announce a message; what is written is safe, and the reconciler announces what this could not."""
         try:
-            await self.queue.message(message, subject_of(message))
+            await self.queue.message(message, subject_of(message), after=after)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("a message could not be announced", extra={"message_id": str(message.id), "why": str(error)})
 
@@ -254,6 +254,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             label=settings.trigger_label,
             public_url=settings.public_url,
             web_url=settings.github_web_url,
+            show_every=tempo.show,
         )
         agents = Agents(models, ledger)
         artifacts = Artifacts(pool)
@@ -273,7 +274,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             settings.budget,
             settings.paused,
         )
-        jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random)
+        jobs = Jobs(bench, leases, mailbox, queue, utc_now, random.random, settings.repository_tasks or None)
         renames = Renames(Repositories(pool), forges)
         reader = ProjectReader(pool)
         desk = Desk(reader, forges, forges.identity, utc_now, rules)

@@ -132,11 +132,13 @@ class Project(BaseModel):
     guidance: tuple[str, ...] = ()  # what people said about the plan, or about trying again; oldest first
     merge_asked: str | None = None  # the head that somebody with write permission wants merged, whatever the policy
     queued_at: datetime | None = None  # since when it waits for, or has, its turn to be merged
-    base_moves: int = 0  # how often the base has moved since the pull request was last ready
+    turn_at: datetime | None = None  # since when it has its turn
+    base_moves: int = 0  # how often the base has moved while it had its turn
     check_fixes: int = 0  # how often other apps' failing checks were worked on
     reverts: UUID | None = None  # the project whose merged work this one takes back
     muted: bool = False  # the app may not speak there any more
     shown_at: datetime | None = None  # when the progress comment was last written
+    shown: str | None = None  # digest of what it says
     budget_usd: float
     budget_set: bool = False  # by a person: then the repository's settings don't lower it
     spent_usd: float = 0.0
@@ -150,6 +152,12 @@ class Project(BaseModel):
     def start(self) -> str:
         """The commit onto which the tasks' work is merged."""
         return self.onto or self.base_sha or ""
+
+    @property
+    def may_queue(self) -> bool:
+        """Whether it may be in the line of what is to be merged: it is whole, or checked on top of the base."""
+        whole = self.phase in {Phase.verify, Phase.review, Phase.deliver}
+        return whole and self.status in {ProjectStatus.verifying, ProjectStatus.open}
 
     @property
     def branch(self) -> str:

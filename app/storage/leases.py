@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -13,18 +13,21 @@ import asyncpg
 
 from app.edges import Edge, edge, warrant
 from app.errors import LeaseLost
-from app.storage.pool import APPLICATION, COMMAND_TIMEOUT, STORE_FAILURES, Lease, Pool, sql, within
+from app.storage.pool import APPLICATION, COMMAND_TIMEOUT, STORE_FAILURES, Connection, Lease, Pool, sql, within
 from app.storage.usage import forfeit_abandoned, give_back
 
 log = logging.getLogger(__name__)
 
 TTL = 10.0  # seconds without a beat after which a holder counts as dead
 BEAT = 2.0  # seconds between beats
-FRESH = 0.75  # of the time to live that has to be left before an act that others see; otherwise it is asked for anew
 LOCK_SECONDS = 3.0  # that a taker waits for somebody's transaction
 RELEASE_SECONDS = 5.0
+UNHEARD = 30.0  # that Maestro gets to hear why work was interrupted, before its tasks may go on
 BEGINS = frozenset({Edge.model, Edge.tool, Edge.checked})  # nothing of these is begun once the worker is to end
 SEEN = frozenset({Edge.model, Edge.github, Edge.pushed})  # what a successor would do as well
+
+Holding = AbstractAsyncContextManager[Lease | None]
+Take = Callable[[Connection, str], Awaitable[asyncpg.Record | None]]  # for an owner: the subject and its epoch
 
 held: ContextVar[Lease | None] = ContextVar("held", default=None)
 """The lease under which the code at hand runs."""
@@ -33,6 +36,20 @@ held: ContextVar[Lease | None] = ContextVar("held", default=None)
 def moment() -> float:
     """Return the seconds of a clock that goes on while the process, or the machine, sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+async def interrupt(connection: Connection, project: UUID) -> None:
+    """Take a project and its tasks away from whoever is at work on them, in the transaction that tells Maestro why.
+
+    Call it before the transaction locks the project's row: leases come first everywhere. Nothing that the holders do
+    from then on is written or seen by others, and they end at their next beat. Tasks aren't begun again for
+    `UNHEARD` seconds, unless Maestro says so.
+    """
+    await connection.execute(sql("leases.revoke"), [project])  # before the tasks' own, as Maestro does
+    tasks = [row["id"] for row in await connection.fetch(sql("tasks.ids_of_project"), project)]
+    await connection.execute(sql("leases.revoke"), tasks)
+    await forfeit_abandoned(connection, [project, *tasks])
+    await connection.execute(sql("messages.hold_back"), tasks, UNHEARD)
 
 
 @dataclass
@@ -75,18 +92,29 @@ class Leases:
     _grips: dict[Lease, _Grip] = field(default_factory=dict, init=False)
     _draining: bool = field(default=False, init=False)
 
-    @asynccontextmanager
-    async def hold(self, subject: UUID, what: str = "subject") -> AsyncIterator[Lease | None]:
+    def hold(self, subject: UUID, what: str = "subject") -> Holding:
         """Hold `subject` for the block; yields None when somebody else does. `what` names its kind at the boundary.
 
         When the lease is lost within the block, or can't be proven any more, the block is cancelled and `LeaseLost`
         raised. Acts that others see are refused with `LeaseLost` from then on.
         """
+        return self._hold(what, lambda connection, owner: self._take(connection, owner, subject))
+
+    def hold_next(self, most: int | None) -> Holding:
+        """Hold the task that is to be begun next, as `hold` does; yields None when there is none.
+
+        It is one of the repository that has the fewest at work, and no repository has more than `most`.
+        """
+        return self._hold("task", lambda connection, owner: self._choose(connection, owner, most))
+
+    @asynccontextmanager
+    async def _hold(self, what: str, take: Take) -> AsyncIterator[Lease | None]:
         began = self.clock()
-        lease = None if self._draining else await edge(Edge.leased, f"acquire {what}", lambda: self._acquire(subject))
+        lease = None if self._draining else await edge(Edge.leased, f"acquire {what}", lambda: self._acquire(take))
         if lease is None:
             yield None
             return
+        subject = lease.subject
         grip = self._grips[lease] = _Grip(lease, began + self.ttl, asyncio.current_task())
         beats = asyncio.create_task(self._keep_beating(grip))
         tokens = held.set(lease), warrant.set(lambda kind: self._warrant(grip, kind))
@@ -143,19 +171,30 @@ class Leases:
         found = await self.pool.fetch(sql("leases.stuck"), seconds)
         return [Stuck(row["subject"], row["owner"], row["seconds"]) for row in found]
 
-    async def _acquire(self, subject: UUID) -> Lease | None:
+    async def waits(self, most: int | None) -> bool:
+        """Tell whether a task is to be begun that nobody holds, of a repository with fewer than `most` at work."""
+        return bool(await self.pool.fetchval(sql("leases.waits"), most))
+
+    async def _acquire(self, take: Take) -> Lease | None:
         owner = f"{self.worker}:{uuid4().hex[:8]}"
         try:
             async with self.pool.acquire(timeout=COMMAND_TIMEOUT) as connection, connection.transaction():
                 await connection.execute(sql("leases.patience"), f"{LOCK_SECONDS:g}s")
-                epoch = await connection.fetchval(sql("leases.acquire"), subject, owner, self.ttl)
-                if epoch is None:
+                taken = await take(connection, owner)
+                if taken is None:
                     return None
                 # A call that was in flight when the last holder died may have been billed.
-                await forfeit_abandoned(connection, [subject], epoch)
-                return Lease(subject, owner, epoch)
+                await forfeit_abandoned(connection, [taken["subject"]], taken["epoch"])
+                return Lease(taken["subject"], owner, taken["epoch"])
         except asyncpg.LockNotAvailableError:
             return None  # a frozen holder keeps the row: `free` ends that, and the next ring finds it so
+
+    async def _take(self, connection: Connection, owner: str, subject: UUID) -> asyncpg.Record | None:
+        return await connection.fetchrow(sql("leases.acquire"), subject, owner, self.ttl)
+
+    async def _choose(self, connection: Connection, owner: str, most: int | None) -> asyncpg.Record | None:
+        await connection.execute(sql("leases.choosing"))  # what one takes is counted by the next
+        return await connection.fetchrow(sql("leases.choose"), owner, self.ttl, most)
 
     async def _release(self, lease: Lease) -> None:
         """Give the lease back; where that fails it expires."""
@@ -195,8 +234,8 @@ class Leases:
         """Refuse what lies beyond a boundary once the lease is lost or not proven, or the worker is to end."""
         if grip.why is None and self._draining and kind in BEGINS:
             raise LeaseLost(f"This worker ends; another one goes on with {grip.lease.subject}.")
-        if grip.why is None and kind in SEEN and grip.until - self.clock() < FRESH * self.ttl:
-            await self._beat(grip)
+        if grip.why is None and kind in SEEN:
+            await self._beat(grip)  # 0.4 ms: it may have been taken away since the last one
             if grip.until <= self.clock():
                 grip.why = grip.why or f"The lease on {grip.lease.subject} can't be proven."
         if grip.why is not None:

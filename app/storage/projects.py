@@ -172,6 +172,10 @@ class ProjectReader:
         """Return the tasks of a project."""
         return [rows.task(row) for row in await self._pool.fetch(sql("tasks.of_project"), identity)]
 
+    async def resting(self, identity: UUID) -> bool:
+        """Tell whether nothing is to be done, or shown, of a project within the minute."""
+        return bool(await self._pool.fetchval(sql("projects.resting"), identity))
+
     async def calls(self, identity: UUID) -> list[ModelCall]:
         """Return the model calls of a project, oldest first."""
         return [rows.model_call(row) for row in await self._pool.fetch(sql("usage.of_project"), identity)]

@@ -1,7 +1,8 @@
 """The rows of one project, read freely and written only by the holder of a lease, all or nothing."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import assert_never
+from datetime import datetime
+from typing import Any, assert_never
 from uuid import UUID, uuid4, uuid5
 
 from pydantic import ValidationError
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from app import metrics
 from app.domain.artifacts import Artifact
 from app.domain.checks import Checkpoint, CheckResult
+from app.domain.conversation import Happening
 from app.domain.memory import Memory, Settled, Used
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import (
@@ -18,22 +20,43 @@ from app.domain.ports import (
     Fact,
     Handled,
     InForce,
+    Later,
     Memories,
     ModelCall,
     Obeyed,
     Postponed,
     Revoked,
+    Shown,
     Usual,
 )
 from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.repository_settings import RepositorySettings
+from app.domain.roles import AgentRole
 from app.domain.task import Task
 from app.storage import artifacts, memory, rows
 from app.storage.pool import Connection, Lease, Pool, fenced, sql
 from app.storage.usage import forfeit_abandoned
 
-Ring = Callable[[AgentMessage], Awaitable[None]]
+Ring = Callable[..., Awaitable[None]]  # for a message; and after how many seconds, where that isn't now
+
+Silent = (  # facts that nobody is rung for
+    Task
+    | AgentError
+    | Checked
+    | Memory
+    | Used
+    | Settled
+    | Handled
+    | Postponed
+    | Shown
+    | Revoked
+    | Discarded
+    | Artifact
+    | Obeyed
+    | Begun
+    | InForce
+)
 
 
 def subject_of(message: AgentMessage) -> UUID:
@@ -97,33 +120,75 @@ class LeasedRecords:
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them."""
         what = "+".join(sorted({type(fact).__name__ for fact in facts}))
+        due: list[AgentMessage | Later] = []
         async with fenced(self._pool, self._lease, f"records {what}") as connection:
             # Leases are locked before the project's row by everybody: a task that settles a call holds its own.
             for fact in sorted(facts, key=lambda fact: not isinstance(fact, Revoked)):
-                await self._write(connection, fact)
+                due += await self._write(connection, fact)
+        for message in due:
+            await (self._ring(message.message, message.seconds) if isinstance(message, Later) else self._ring(message))
         for fact in facts:
             if isinstance(fact, AgentError):
                 metrics.ERRORS.labels(fact.error_type).inc()
-            if isinstance(fact, AgentMessage):
-                await self._ring(fact)
-            elif isinstance(fact, Memory) and self._memories:
+            if isinstance(fact, Memory) and self._memories:
                 await self._memories.note(self._repository, fact, kept=True)
 
-    async def _write(self, connection: Connection, fact: Fact) -> None:
+    async def queue(self, at: datetime) -> int | None:
+        """Have the project wait for its turn to be merged; return the pull request just before it."""
+        async with fenced(self._pool, self._lease, "records queue") as connection:
+            await connection.execute(sql("turns.lock"), self._project_id)
+            before: int | None = await connection.fetchval(sql("turns.queue"), self._project_id, at)
+        return before
+
+    async def _write(self, connection: Connection, fact: Fact) -> Sequence[AgentMessage | Later]:
+        """Write a fact; return the messages to ring for."""
         match fact:
             case Project():
-                await connection.execute(sql("projects.save"), *rows.project_parameters(fact))
-            case Task():
-                await connection.execute(sql("tasks.save"), *rows.task_parameters(fact))
+                left = await connection.fetchval(sql("projects.save"), *rows.project_parameters(fact))
+                return [] if left is None else await self._call_next(connection, left)
             case AgentMessage():
                 await send(connection, fact)
+                return [fact]
+            case Later():
+                return (
+                    [fact]
+                    if await connection.fetchval(sql("messages.send_later"), *_row(fact.message, fact.seconds))
+                    else []
+                )
+            case _:
+                await self._note(connection, fact)
+                return []
+
+    async def _call_next(self, connection: Connection, since: datetime) -> list[AgentMessage]:
+        """Tell whoever was just behind the project, which has left the line."""
+        await connection.execute(sql("messages.forget"), self._project_id, Happening.turn)
+        await connection.execute(sql("turns.lock"), self._project_id)
+        found = await connection.fetchrow(sql("turns.behind"), self._project_id, since)
+        if found is None:
+            return []
+        message = AgentMessage(
+            id=uuid5(found["id"], f"turn:{self._project_id}:{since}"),
+            sender=AgentRole.maestro,
+            recipient=AgentRole.maestro,
+            message_type=MessageType.CONTEXT,
+            payload={"project": str(found["id"]), "event": Happening.turn},
+            timestamp=found["now"],
+            correlation_id=found["id"],
+        )
+        await send(connection, message)
+        return [message]
+
+    async def _note(self, connection: Connection, fact: Silent) -> None:
+        match fact:
+            case Task():
+                await connection.execute(sql("tasks.save"), *rows.task_parameters(fact))
             case AgentError():
                 await self._write_error(connection, fact)
             case Checked() | Artifact() | InForce():
                 await self._write_found(connection, fact)
             case Memory() | Used() | Settled():
                 await self._write_memory(connection, fact)
-            case Handled() | Postponed():
+            case Handled() | Postponed() | Shown():
                 await self._write_handling(connection, fact)
             case Obeyed():
                 await connection.execute(sql("messages.obeyed"), fact.message, fact.answer)
@@ -134,11 +199,14 @@ class LeasedRecords:
             case _:
                 assert_never(fact)
 
-    async def _write_handling(self, connection: Connection, fact: Handled | Postponed) -> None:
-        if isinstance(fact, Handled):
-            await connection.execute(sql("messages.handled"), fact.messages)
-        else:
-            await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds, fact.counted)
+    async def _write_handling(self, connection: Connection, fact: Handled | Postponed | Shown) -> None:
+        match fact:
+            case Handled():
+                await connection.execute(sql("messages.handled"), fact.messages)
+            case Postponed():
+                await connection.execute(sql("messages.postpone"), fact.messages, fact.seconds, fact.counted)
+            case Shown():
+                await connection.execute(sql("projects.shown"), self._project_id, fact.at, fact.digest)
 
     async def _begin(self, connection: Connection, project: Project) -> None:
         begun = await connection.fetchval(
@@ -198,7 +266,11 @@ class LeasedRecords:
 
 async def send(connection: Connection, message: AgentMessage, delay: float = 0.0) -> None:
     """Write a message in the transaction at hand, due after `delay` seconds; the caller rings after it."""
-    await connection.execute(
-        sql("messages.send"), message.id, message.sender, message.recipient, message.message_type,
+    await connection.execute(sql("messages.send"), *_row(message, delay))
+
+
+def _row(message: AgentMessage, delay: float) -> Sequence[Any]:
+    return (
+        message.id, message.sender, message.recipient, message.message_type,
         message.payload, message.timestamp, message.correlation_id, subject_of(message), delay,
     )  # fmt: skip

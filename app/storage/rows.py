@@ -33,8 +33,8 @@ def project_parameters(value: Project) -> Sequence[Any]:
         value.review and value.review.model_dump(mode="json"), value.request,
         value.pause and value.pause.model_dump(mode="json"), value.pauses, value.budget_set,
         value.onto, value.plans, value.approved, list(value.guidance), value.merge_asked, value.queued_at,
-        value.base_moves, value.check_fixes, value.muted, value.shown_at, value.plan_comment,
-        value.retries, value.ways.model_dump(mode="json"),
+        value.base_moves, value.check_fixes, value.muted, value.turn_at, value.plan_comment, value.retries,
+        value.ways.model_dump(mode="json"),
     )  # fmt: skip
 
 

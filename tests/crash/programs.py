@@ -26,7 +26,7 @@ for late in ("workers.agents.loop", "langchain_openai", "langchain.chat_models",
     import_module(late)  # what the programs import when they first need it
 
 # As in production, only some seven times faster.
-TEMPO = Tempo(reconcile=0.1, overdue=0.3, recover=3.0, drain=5.0, lease=1.5, beat=0.3)
+TEMPO = Tempo(reconcile=0.1, overdue=0.3, recover=3.0, drain=5.0, lease=1.5, beat=0.3, show=0.0)
 locks.FROZEN = 1.0
 
 

@@ -39,6 +39,10 @@ class HubPerson:
         """Return the answer to a POST of JSON; raises like `get`."""
         return await self._request("POST", path, json=content)
 
+    async def patch(self, path: str, content: object) -> Any:
+        """Change something."""
+        return await self._request("PATCH", path, json=content)
+
     async def _request(self, method: str, path: str, **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/vnd.github+json"}
         timeout = aiohttp.ClientTimeout(total=SECONDS)

@@ -93,8 +93,8 @@ async def follow(stack: Stack, repository: str, title: str, body: str, show: Sho
                 project = None
             if project is not None:
                 show.look(project, tasks)
-                if settled(project):
-                    break
+                if settled(project) and await reader.resting(project.id):
+                    break  # the last edit of the progress comment may have had to wait
             await asyncio.sleep(LOOK)
         commits = [task.result.commit for task in tasks if task.result and task.result.commit]
         checks = await _checks(stack, repository, project, commits)

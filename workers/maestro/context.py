@@ -1,14 +1,18 @@
 """What Maestro's nodes work with, and the few moves that all of them make."""
 
 import asyncio
+import hashlib
 import logging
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Any, TypedDict
 from uuid import UUID, uuid5
 
 from langgraph.graph import END
 from langgraph.types import Command
 
+from app.domain.conversation import Happening
 from app.domain.messages import AgentMessage, MessageType
 from app.domain.ports import (
     Archive,
@@ -23,9 +27,11 @@ from app.domain.ports import (
     Forge,
     Forgetful,
     Journal,
+    Later,
     Memories,
     Outcome,
     Records,
+    Shown,
     Step,
     Thinker,
     Unkept,
@@ -58,6 +64,7 @@ class Policy:
     label: str = "aurora"  # that starts a run
     public_url: str | None = None
     web_url: str = "https://github.com"
+    show_every: float = 0.0  # seconds from one edit of a progress comment to the next, at least
 
 
 @dataclass
@@ -78,6 +85,7 @@ class Context:
     archive: Archive = field(default_factory=Unkept)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     _latest: Project | None = None  # to be announced
+    _due: bool = False  # whether the progress comment may be edited, whenever that was done last
     _announcer: asyncio.Task[None] | None = None
     _shown_label: str | None = ""
 
@@ -90,6 +98,11 @@ class Context:
         settings = project.settings
         work = self.checkers.prepare(clone, project.base_sha or "", settings.checkpoints, settings.setup)
         self.background.add(asyncio.create_task(work))
+
+    def give_up(self) -> None:
+        """Let go of what was begun: another one has the project, or nobody needs it any more."""
+        for task in (*self.background, *([self._announcer] if self._announcer else [])):
+            task.cancel()
 
     async def close(self) -> None:
         """Finish what was begun; what is wrong with it shows where it is needed."""
@@ -109,16 +122,19 @@ class Context:
 
     async def move(self, project: Project, phase: Phase, *facts: Fact, **changes: object) -> Project:
         """Write the project with its next phase, and `facts`, in one transaction; return it as it is now."""
-        moved = dated(project.model_copy(update={"phase": phase, **changes}))
+        moved = consistent(project.model_copy(update={"phase": phase, **changes}))
         await self.records.write(moved, *facts)
         log.info("project moved", extra={"phase": moved.phase, "status": moved.status})
         return moved
 
-    def announce(self, project: Project) -> None:
-        """Bring progress comment and label up to date soon; what is overtaken meanwhile isn't shown."""
+    def announce(self, project: Project, *, due: bool = False) -> None:
+        """Bring label and progress comment up to date soon; what is overtaken meanwhile isn't shown.
+
+        The comment has to wait while it was written just before, unless that wait is over: `due`.
+        """
         if project.muted:
             return
-        self._latest = project
+        self._latest, self._due = project, self._due or due
         if self._announcer is None or self._announcer.done():
             if self._announcer is not None:
                 self.background.add(self._announcer)  # what went wrong with it is looked at in the end
@@ -136,11 +152,41 @@ class Context:
         while (project := self._latest) is not None:
             self._latest = None
             await self._label(project)
-            tasks = await self.records.tasks()
-            body = render.progress(project, tasks, self.clock(), repository_url=self.url(project))
-            comment, written = await self.comment_once(project, "progress", "", body)
-            if not written:
-                await self.forge.edit_comment(comment, body)
+            await self._show(project)
+
+    async def _show(self, project: Project) -> None:
+        """Write the progress comment where it says something new: now, or when it may be edited again."""
+        due, self._due = self._due, False
+        tasks, last = await self.records.tasks(), await self.records.project()
+        say = partial(render.progress, tasks=tasks, repository_url=self.url(project))
+        timeless = say(project.model_copy(update={"finished_at": None}), now=project.created_at)
+        digest = hashlib.sha256(timeless.encode()).hexdigest()[:16]
+        if digest == last.shown:
+            return
+        if last.shown_at and not due and (wait := self._wait(last.shown_at)) > 0:
+            await self.records.write(Later(self._show_message(project), wait))
+            return
+        body = say(project, now=self.clock())
+        comment, written = await self.comment_once(project, "progress", "", body)
+        if not written:
+            await self.forge.edit_comment(comment, body)
+        await self.records.write(Shown(self.clock(), digest))
+
+    def _wait(self, shown_at: datetime) -> float:
+        """Return the seconds until the progress comment may be edited again; clocks of workers differ."""
+        return min(self.policy.show_every, self.policy.show_every - (self.clock() - shown_at).total_seconds())
+
+    def _show_message(self, project: Project) -> AgentMessage:
+        now = self.clock()
+        return AgentMessage(
+            id=uuid5(project.id, f"show:{now.isoformat()}"),
+            sender=AgentRole.maestro,
+            recipient=AgentRole.maestro,
+            message_type=MessageType.CONTEXT,
+            payload={"project": str(project.id), "event": Happening.show},
+            timestamp=now,
+            correlation_id=project.id,
+        )
 
     async def _label(self, project: Project) -> None:
         """Leave exactly one of the labels that describe a run on the issue."""
@@ -206,10 +252,12 @@ class Context:
         )
 
 
-def dated(project: Project) -> Project:
-    """Return a project without an end where it goes on: what was open may."""
+def consistent(project: Project) -> Project:
+    """Return a project without an end where it goes on, and out of the line where it can't be merged."""
     over = project.status.ended or project.status is ProjectStatus.open
-    return project if over else project.model_copy(update={"finished_at": None})
+    changes = {} if over else {"finished_at": None}  # what was open may go on
+    changes |= {} if project.may_queue else {"queued_at": None, "turn_at": None}
+    return project.model_copy(update=changes) if changes else project
 
 
 def state_label(project: Project) -> str | None:

@@ -22,10 +22,9 @@ from workers.maestro import branch, foreign, remarks
 from workers.maestro.context import WAIT, Context, State
 from workers.maestro.describe import describe
 from workers.maestro.follow_up import follow_up
-from workers.maestro.turns import take_turn
+from workers.maestro.turns import MOST_BASE_MOVES, keep_turn, leave, take_turn
 from workers.publish import own_commits, publish_checks, publish_review, push_once
 
-MOST_BASE_MOVES = 3  # how often a moving base is followed before a person is asked
 UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself."
 MERGE_TRIES = 3  # while GitHub says that the base was modified
 
@@ -115,11 +114,13 @@ async def _land(ctx: Context, project: Project, clone: Clone, others: foreign.Fo
     """Merge what may be merged, once other apps' checks have passed and it is the project's turn."""
     awaited = await foreign.awaited(ctx, project, clone, others)
     if awaited.names:
+        project, over = await keep_turn(ctx, project)
         again = foreign.look_again(ctx, project, awaited.since)
-        return await _stay_open(ctx, project, f"It is merged as soon as {_named(awaited.names)} has passed.", *again)
+        reason = f"It is merged as soon as {_named(awaited.names)} has passed."
+        return await _wait(ctx, project, reason, *again, *over)
     project, first = await take_turn(ctx, project)
     if first:
-        return await _stay_open(ctx, project, first)
+        return await _wait(ctx, project, first)
     return await _merge(ctx, project, clone, awaited.since)
 
 
@@ -263,6 +264,11 @@ async def _merged(ctx: Context, project: Project) -> Command[Any]:
 
 async def _stay_open(ctx: Context, project: Project, reason: str | None, *facts: Fact) -> Command[Any]:
     """Leave the pull request to people; a review, a push or a check that ends wakes Maestro again."""
+    return await _wait(ctx, leave(project), reason, *facts)
+
+
+async def _wait(ctx: Context, project: Project, reason: str | None, *facts: Fact) -> Command[Any]:
+    """Leave it open; a project that is queued keeps its place."""
     changes = {"status": ProjectStatus.open, "reason": reason, "finished_at": ctx.clock()}
     waiting = await ctx.move(project, Phase.deliver, *facts, **changes)
     ctx.announce(waiting)

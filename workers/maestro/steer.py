@@ -12,7 +12,7 @@ from app.github import answers
 from app.github.render import person
 from workers.maestro import anew, pause, wishes
 from workers.maestro.change import Change, Told
-from workers.maestro.context import Context, dated
+from workers.maestro.context import Context, consistent
 
 Act = Callable[[Context, Project, Told], Awaitable[Change]]
 
@@ -73,7 +73,7 @@ async def steer(ctx: Context, messages: Sequence[AgentMessage]) -> Project:
             change = await _obey(ctx, project, message)
             answer = change.answer
             if change != Change(project):
-                await ctx.records.write(dated(change.project), *change.facts, Obeyed(message.id, answer))
+                await ctx.records.write(consistent(change.project), *change.facts, Obeyed(message.id, answer))
                 project = await ctx.records.project()
         if answer:
             comment, number = str(message.payload["comment"]), int(message.payload["number"])

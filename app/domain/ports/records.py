@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -40,6 +41,22 @@ class Postponed:
     messages: tuple[UUID, ...]
     seconds: float
     counted: bool = True  # as a failure; waiting for a limit is none
+
+
+@dataclass(frozen=True)
+class Later:
+    """A message that is due after some seconds, unless one about the same event is waiting."""
+
+    message: AgentMessage
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """When the progress comment was written, and a digest of what it says."""
+
+    at: datetime
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,8 @@ Fact = (
     | Settled
     | Handled
     | Postponed
+    | Later
+    | Shown
     | Revoked
     | Discarded
     | Obeyed
@@ -141,6 +160,14 @@ class Records(Protocol):
 
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them; raises `LeaseLost`."""
+        ...
+
+    async def queue(self, at: datetime) -> int | None:
+        """Have the project wait for its turn to be merged into its base, if it doesn't yet.
+
+        Returns the pull request just before it; None: it is its turn. A project that is written without `queued_at`
+        has left the line, and whoever was just behind it is sent a message.
+        """
         ...
 
 

@@ -8,7 +8,53 @@ ON CONFLICT (subject) DO UPDATE
 SET owner = excluded.owner, epoch = leases.epoch + 1, expires_at = excluded.expires_at,
     taken_at = excluded.taken_at, moved_at = excluded.moved_at
 WHERE leases.expires_at < now()
-RETURNING epoch
+RETURNING subject, epoch
+
+-- name: choosing
+-- Be the only one to choose a task, until the transaction at hand ends.
+SELECT pg_advisory_xact_lock(hashtextextended('aurora: choosing a task', 0))
+
+-- name: waits
+-- Whether there is a task to be chosen.
+WITH running AS MATERIALIZED (
+    SELECT p.repository, count(*) AS tasks
+    FROM leases l JOIN tasks t ON t.id = l.subject JOIN projects p ON p.id = t.project_id
+    WHERE l.expires_at > now() GROUP BY p.repository
+)
+SELECT EXISTS (
+    SELECT FROM agent_messages m JOIN projects p ON p.id = m.correlation_id
+    LEFT JOIN leases l ON l.subject = m.subject LEFT JOIN running r ON r.repository = p.repository
+    WHERE m.handled_at IS NULL AND m.due_at <= now() AND m.message_type = 'TASK'
+      AND COALESCE(l.expires_at, '-infinity') < now() AND ($1::bigint IS NULL OR COALESCE(r.tasks, 0) < $1)
+)
+
+-- name: choose
+-- Take the task that is next: of the repository with the fewest at work, none beyond the limit ($3), by priority and age.
+-- Rows that somebody keeps locked are passed over.
+WITH running AS MATERIALIZED (
+    SELECT p.repository, count(*) AS tasks
+    FROM leases l JOIN tasks t ON t.id = l.subject JOIN projects p ON p.id = t.project_id
+    WHERE l.expires_at > statement_timestamp() GROUP BY p.repository
+), next AS MATERIALIZED (
+    SELECT m.subject, row_number() OVER (ORDER BY COALESCE(r.tasks, 0), t.priority DESC, m.timestamp, m.id) AS place
+    FROM agent_messages m JOIN tasks t ON t.id = m.subject JOIN projects p ON p.id = t.project_id
+    LEFT JOIN leases l ON l.subject = m.subject LEFT JOIN running r ON r.repository = p.repository
+    WHERE m.handled_at IS NULL AND m.due_at <= statement_timestamp() AND m.message_type = 'TASK'
+      AND COALESCE(l.expires_at, '-infinity') < statement_timestamp()
+      AND ($3::bigint IS NULL OR COALESCE(r.tasks, 0) < $3)
+    ORDER BY place LIMIT 20
+), locked AS MATERIALIZED (
+    SELECT subject FROM leases WHERE subject IN (SELECT subject FROM next) FOR UPDATE SKIP LOCKED
+)
+INSERT INTO leases (subject, owner, epoch, expires_at)
+SELECT subject, $1, 1, statement_timestamp() + $2 * interval '1 second' FROM next
+WHERE subject IN (SELECT subject FROM locked) OR NOT EXISTS (SELECT FROM leases l WHERE l.subject = next.subject)
+ORDER BY place LIMIT 1
+ON CONFLICT (subject) DO UPDATE
+SET owner = excluded.owner, epoch = leases.epoch + 1, expires_at = excluded.expires_at,
+    taken_at = excluded.taken_at, moved_at = excluded.moved_at
+WHERE leases.expires_at < statement_timestamp()
+RETURNING subject, epoch
 
 -- name: patience
 -- Wait no longer than this for a row that somebody else has locked, in the transaction at hand.

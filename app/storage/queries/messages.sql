@@ -6,6 +6,22 @@ INSERT INTO agent_messages (id, sender, recipient, message_type, payload, timest
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 second')
 ON CONFLICT (id) DO NOTHING
 
+-- name: send_later
+-- Write a message that is due in $9 seconds, unless one about the same event waits.
+INSERT INTO agent_messages (id, sender, recipient, message_type, payload, timestamp, correlation_id, subject, due_at)
+SELECT $1, $2, $3, $4, $5::jsonb, $6, $7, $8::uuid, now() + $9 * interval '1 second'
+WHERE NOT EXISTS (
+    SELECT FROM agent_messages
+    WHERE subject = $8 AND handled_at IS NULL AND due_at > now() AND payload ->> 'event' = $5::jsonb ->> 'event'
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING true
+
+-- name: forget
+-- Let a project's messages about an event ($2) go that aren't due yet.
+UPDATE agent_messages SET handled_at = now()
+WHERE subject = $1 AND handled_at IS NULL AND due_at > now() AND payload ->> 'event' = $2
+
 -- name: pending
 -- The messages about a subject that are due and not handled, oldest first.
 SELECT * FROM agent_messages WHERE subject = $1 AND handled_at IS NULL AND due_at <= now() ORDER BY timestamp, id
@@ -56,3 +72,8 @@ GROUP BY subject ORDER BY 2 DESC LIMIT 100
 -- name: tries
 -- How often handling the pending messages about a subject failed.
 SELECT COALESCE(max(tries), 0) FROM agent_messages WHERE subject = $1 AND handled_at IS NULL
+
+-- name: hold_back
+-- Let the tasks ($1) that may begin wait for some seconds.
+UPDATE agent_messages SET due_at = greatest(due_at, now() + $2 * interval '1 second')
+WHERE subject = ANY ($1::uuid[]) AND message_type = 'TASK' AND handled_at IS NULL

@@ -15,15 +15,26 @@ RETURNING id
 SELECT * FROM projects WHERE id = $1
 
 -- name: save
--- Everything about a project but its money.
+-- Everything about a project but its money and what is shown of it; tells since when it was in a line that it has left.
 UPDATE projects
 SET title = $2, requested_by = $3, status = $4, phase = $5, base_branch = $6, base_sha = $7, head_sha = $8,
     requirements = $9, settings = $10, pull_request = $11, reason = $12, notes = $13, rounds = $14, finished_at = $15,
     budget_usd = $16::float8::numeric, review = $17, request = $18, pause = $19, pauses = $20, budget_set = $21,
     onto = $22, plans = $23, approved = $24, guidance = $25, merge_asked = $26, queued_at = $27, base_moves = $28,
-    check_fixes = $29, muted = $30, shown_at = $31,
-    plan_comment = $32, retries = $33, ways = $34
+    check_fixes = $29, muted = $30, turn_at = $31, plan_comment = $32, retries = $33, ways = $34
+FROM (SELECT queued_at FROM projects WHERE id = $1) AS before
 WHERE id = $1
+RETURNING CASE WHEN projects.queued_at IS NULL THEN before.queued_at END
+
+-- name: shown
+-- Note when the progress comment was written, and a digest of what it says.
+UPDATE projects SET shown_at = $2, shown = $3 WHERE id = $1
+
+-- name: resting
+-- Whether nothing is to be done for a project within the minute.
+SELECT NOT EXISTS (
+    SELECT FROM agent_messages WHERE correlation_id = $1 AND handled_at IS NULL AND due_at < now() + interval '1 minute'
+)
 
 -- name: live_of_issue
 -- The run of an issue that is under way.

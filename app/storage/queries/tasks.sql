@@ -4,6 +4,10 @@
 -- The tasks of a project in the order of their keys, follow-ups last.
 SELECT * FROM tasks WHERE project_id = $1 ORDER BY key NOT LIKE 't%', length(key), key
 
+-- name: ids_of_project
+-- The tasks of a project.
+SELECT id FROM tasks WHERE project_id = $1
+
 -- name: save
 -- A task as it is now, new or not.
 INSERT INTO tasks (id, project_id, key, title, description, assigned_agent, dependencies, status, priority, footprint,

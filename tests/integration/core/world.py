@@ -157,7 +157,9 @@ class World:
     def records(self, lease: Lease, project_id: UUID) -> Records:
         return CrashingRecords(self.pool, lease, project_id, self)
 
-    async def ring(self, message: AgentMessage) -> None:
+    async def ring(self, message: AgentMessage, after: float = 0.0) -> None:
+        if after:
+            return  # `later` rings for it
         self.rings.append((subject_of(message), message.message_type))
 
     async def message(self, message: AgentMessage, subject: UUID, ring: int = 0) -> None:
@@ -240,7 +242,7 @@ class World:
             if kind is MessageType.TASK and not tasks:
                 continue
             for _ in range(self.times):
-                await (self.jobs.run_task if kind is MessageType.TASK else self.jobs.advance)(subject)
+                await (self.jobs.run_tasks() if kind is MessageType.TASK else self.jobs.advance(subject))
 
     async def start(self, **more: Any) -> Project:
         """Label the issue and let everything happen."""

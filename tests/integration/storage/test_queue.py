@@ -1,6 +1,7 @@
 """The queue is a doorbell: JSON jobs on a real server, one for each ring."""
 
 import json
+import time
 from uuid import UUID, uuid4
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_pickled_job_is_refused():
 async def test_a_ring_is_one_job_however_often_it_is_made(doorbell: queue.Queue):
     for _ in range(2):
         await doorbell.delivery("g1", 1)
-    assert await jobs(doorbell, queue.QUEUE) == [(queue.HANDLE_DELIVERY, ("g1",))]
+    assert await jobs(doorbell, queue.DELIVERY_QUEUE) == [(queue.HANDLE_DELIVERY, ("g1",))]
 
 
 async def test_a_new_ring_takes_the_place_of_one_whose_worker_died(doorbell: queue.Queue):
@@ -78,7 +79,9 @@ async def test_a_job_on_the_server_is_json(doorbell: queue.Queue):
 async def test_many_new_deliveries_are_rung_for_as_arq_would(doorbell: queue.Queue):
     await doorbell.delivery("g0")
     await doorbell.new_deliveries(["g1", "g2"])
-    assert await jobs(doorbell, queue.QUEUE) == [(queue.HANDLE_DELIVERY, (guid,)) for guid in ("g0", "g1", "g2")]
+    assert await jobs(doorbell, queue.DELIVERY_QUEUE) == [
+        (queue.HANDLE_DELIVERY, (guid,)) for guid in ("g0", "g1", "g2")
+    ]
     theirs, ours = [json.loads(await doorbell.redis.get(f"arq:job:delivery:{guid}:0")) for guid in ("g0", "g1")]
     assert theirs.keys() == ours.keys()
     assert await doorbell.redis.pttl("arq:job:delivery:g1:0") > 23 * 3600 * 1000
@@ -86,3 +89,10 @@ async def test_many_new_deliveries_are_rung_for_as_arq_would(doorbell: queue.Que
 
 async def test_ping_answers(doorbell: queue.Queue):
     await doorbell.ping()
+
+
+async def test_a_message_that_is_due_later_is_rung_for_then(doorbell: queue.Queue):
+    subject, message = uuid4(), uuid4()
+    await doorbell.work(message, MessageType.CONTEXT, subject, 0, after=60.0)
+    ((_, due),) = await doorbell.redis.zrange(queue.QUEUE, 0, -1, withscores=True)
+    assert 55 < due / 1000 - time.time() <= 60

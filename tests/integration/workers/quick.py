@@ -8,7 +8,16 @@ import workers.main
 from workers.cli import main
 from workers.tempo import Tempo
 
-TEMPO = {"reconcile": 0.2, "overdue": 0.3, "recover": 5.0, "drain": 2.0, "last": 3.0, "lease": 1.5, "beat": 0.3}
+TEMPO = {
+    "reconcile": 0.2,
+    "overdue": 0.3,
+    "recover": 5.0,
+    "drain": 2.0,
+    "last": 3.0,
+    "lease": 1.5,
+    "beat": 0.3,
+    "show": 0.0,
+}
 
 if __name__ == "__main__":
     tempo = Tempo(**{**TEMPO, **json.loads(os.environ.get("QUICK", "{}"))})
