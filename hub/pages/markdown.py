@@ -21,6 +21,7 @@ from hub.pages.drawing import draw
 from hub.pages.mermaid import NotDrawable, parse
 
 TAGS = frozenset({"details", "summary", "sub", "sup", "kbd", "br", "b", "i", "em", "strong", "code", "del", "ins"})
+LONGEST_NAME = 120  # characters of a task that name its box
 LONGEST = 300_000  # characters that are read as Markdown; longer text is shown as it is
 
 # A comment ends at the next one's beginning: what never ends must not be searched for its end again and again.
@@ -151,6 +152,19 @@ class Renderer(RendererHTML):
             return html.escape(name)
         return f'<a href="{html.escape(address)}" rel="nofollow noopener noreferrer">{html.escape(name)}</a>'
 
+    def list_item_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """Begin an item; the box of a task is a button for those who may tick it."""
+        token = tokens[idx]
+        if "checked" not in token.meta or not token.map or not env["boxes"]:
+            return super().list_item_open(tokens, idx, options, env)
+        words = next((one.content for one in tokens[idx:] if one.type == "inline"), "")
+        return (
+            f'{self.renderToken(tokens, idx, options, env)}<button class="box" role="checkbox"'
+            f' form="{html.escape(env["boxes"])}" name="line" value="{token.map[0]}"'
+            f' aria-checked="{str(token.meta["checked"]).lower()}" aria-label="{html.escape(words[:LONGEST_NAME])}">'
+            "</button> "
+        )
+
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Show a block of code; a Mermaid graph becomes a picture when it is one that we can draw."""
         token = tokens[idx]
@@ -210,11 +224,14 @@ _OPTIONS = {"html": True, "tasklists": True, "alerts": True, "strikethrough_sing
 
 
 @lru_cache(maxsize=512)
-def render(text: str, place: Place) -> Markup:
-    """Render Markdown; the result is safe in a page, whoever wrote the text."""
+def render(text: str, place: Place, boxes: str = "") -> Markup:
+    """Render Markdown; the result is safe in a page, whoever wrote the text.
+
+    `boxes` is the id of the form that ticks a task's box; without it boxes are only shown.
+    """
     if len(text) > LONGEST:
         return Markup(f"<pre>{html.escape(text)}</pre>")  # noqa: S704 - escaped just here
     # A newline in a conversation is a line break, in a file it isn't.
     options = {**_OPTIONS, "breaks": place.directory is None}
     parser = MarkdownIt("commonmark", options, renderer_cls=Renderer).enable(["table", "strikethrough"])
-    return Markup(parser.render(text, {"place": place}))  # noqa: S704 - made of escaped text and known tags
+    return Markup(parser.render(text, {"place": place, "boxes": boxes}))  # noqa: S704 - made of escaped text and known tags

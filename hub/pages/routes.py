@@ -14,7 +14,7 @@ from multidict import MultiDict
 from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.git import GitError
-from hub.pages import checks, code, deliveries, files, history, home, issues, markdown, pulls, signing, words
+from hub.pages import boxes, checks, code, deliveries, files, history, home, issues, markdown, pulls, signing, words
 from hub.pages.sessions import Sessions, signing_key
 from hub.pages.visit import HEADERS, Handler, Site, Visit
 from hub.services import accounts
@@ -61,7 +61,7 @@ def _templates(versions: dict[str, str]) -> Environment:
         name: getattr(words, name) for name in ("ago", "moment", "plural", "size", "part", "initials")
     }
     environment.globals |= {"took": words.took, "versions": versions, "Place": markdown.Place}
-    environment.filters["markdown"] = markdown.render
+    environment.filters |= {"markdown": markdown.render, "version": boxes.version}
     return environment
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from hub.pages.boxes import version
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -186,3 +189,53 @@ async def test_a_refused_form_says_why_and_keeps_what_was_written(site: Site) ->
     assert page.status == 422
     assert "Title is missing." in page.words
     assert "Long thought" in page.words
+
+
+async def test_a_box_in_somebodys_comment_is_ticked(site: Site) -> None:
+    """Ticking a box edits the comment: the app hears who did it and what the comment said before."""
+    await site.rest("POST", f"{REPO}/issues", {"title": "One", "body": "- [ ] mine"})
+    plan = "Plan\r\n\r\n- [ ] **Approve** this plan\r\n- [x] done\r\n\r\n```\r\n- [ ] no box\r\n```"
+    made = await site.rest("POST", f"{REPO}/issues/1/comments", {"body": plan}, await site.bot())
+    you, seen = await site.person(), f"{HOME}/issues/1"
+    shown = await you.see(seen)
+    boxes = re.findall(r'role="checkbox" form="([\w-]+)" name="line" value="(\d+)" aria-checked="(\w+)"', shown.text)
+    anchor = f"tick-issuecomment-{made['id']}"
+    assert boxes == [("tick-issue-1", "0", "false"), (anchor, "2", "false"), (anchor, "3", "true")]
+    version = re.search(rf'id="{anchor}".*?name="seen" value="(\w+)"', shown.text)
+    assert version is not None
+    fields = {"line": "2", "seen": version[1]}
+    ticked = await you.send(f"{HOME}/issues/comments/{made['id']}/tick", fields, seen=seen)
+    assert ticked.path == seen
+    now = await site.rest("GET", f"{REPO}/issues/comments/{made['id']}")
+    assert now["body"] == plan.replace("[ ] **Approve", "[x] **Approve")
+    assert (await site.names())[-1] == "issue_comment.edited"
+    told = site.heard[-1][1]
+    assert (told["sender"]["login"], told["changes"]) == ("you", {"body": {"from": plan}})
+    assert told["comment"]["user"]["login"] == "helper[bot]"
+    stale = await you.send(f"{HOME}/issues/comments/{made['id']}/tick", fields, seen=seen)
+    assert (stale.status, "changed since" in stale.words) == (409, True)
+    first = re.search(r'id="tick-issue-1".*?name="seen" value="(\w+)"', shown.text)
+    assert first is not None
+    await you.send(f"{HOME}/issues/1/tick", {"line": "0", "seen": first[1]}, seen=seen)
+    assert (await site.rest("GET", f"{REPO}/issues/1"))["body"] == "- [x] mine"
+
+
+async def test_what_somebody_wrote_is_changed_and_deleted(site: Site) -> None:
+    """Those with write permission edit and delete any comment, title and text; others only see them."""
+    pull = await site.pull()
+    made = await site.rest("POST", f"{REPO}/issues/1/comments", {"body": "- [ ] teh plan"}, await site.bot())
+    here, comment = f"{HOME}/pull/{pull['number']}", f"{HOME}/issues/comments/{made['id']}"
+    stranger = await site.person("stranger")
+    shown = await stranger.see(here)
+    assert 'role="checkbox"' not in shown.text
+    assert ">Edit" not in shown.text
+    for action in ("edit", "tick", "delete"):
+        fields = {"body": "mine", "line": "0", "seen": version("- [ ] teh plan")}
+        assert (await stranger.send(f"{comment}/{action}", fields, seen=here)).status == 403
+    you = await site.person()
+    edited = await you.send(f"{comment}/edit", {"body": "The plan"}, seen=here)
+    assert (edited.path, "The plan" in edited.words) == (here, True)
+    await you.send(f"{comment}/delete", {}, seen=here)
+    await you.send(f"{HOME}/issues/1/edit", {"title": "Better", "body": "Text"}, seen=here)
+    assert (await site.names())[-3:] == ["issue_comment.edited", "issue_comment.deleted", "pull_request.edited"]
+    assert site.heard[-1][1]["changes"] == {"title": {"from": "A change"}, "body": {"from": "It adds."}}
