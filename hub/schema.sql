@@ -219,6 +219,15 @@ CREATE TABLE IF NOT EXISTS review_comments (
 );
 CREATE INDEX IF NOT EXISTS review_comments_by_issue ON review_comments (issue_id);
 
+-- Where a push left a comment: no position, and it is outdated. A comment without a row is where it was written.
+CREATE TABLE IF NOT EXISTS review_comment_places (
+  comment_id INTEGER PRIMARY KEY REFERENCES review_comments ON DELETE CASCADE,
+  commit_sha TEXT NOT NULL,
+  line INTEGER,
+  start_line INTEGER,
+  position INTEGER
+);
+
 CREATE TABLE IF NOT EXISTS check_suites (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   repository_id INTEGER NOT NULL REFERENCES repositories,

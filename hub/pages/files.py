@@ -36,7 +36,8 @@ def _threads(rows: list[Row]) -> dict[tuple[str, str, int], list[Row]]:
     """Sort comments by the line that they are about; those on a whole file stand at line 0."""
     threads: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
-        threads.setdefault((row["path"], row["side"], row["line"] or 0), []).append(row)
+        if row["now"]["position"] is not None:  # an outdated one is shown in the conversation alone
+            threads.setdefault((row["path"], row["side"], row["now"]["line"] or 0), []).append(row)
     return threads
 
 
