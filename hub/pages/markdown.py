@@ -168,12 +168,27 @@ class Renderer(RendererHTML):
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Show a block of code; a Mermaid graph becomes a picture when it is one that we can draw."""
         token = tokens[idx]
+        if token.info.strip().startswith("suggestion") and env["replaced"]:
+            return _suggestion(env["replaced"], token.content)
         if token.info.strip() == "mermaid":
             try:
                 return f'<figure class="graph scroll" tabindex="0">{draw(parse(token.content))}</figure>\n'
             except NotDrawable:
                 pass  # its source says the same in words
         return f'<pre tabindex="0"><code>{html.escape(token.content)}</code></pre>\n'
+
+
+def _suggestion(replaced: tuple[str, ...], content: str) -> str:
+    """Show a suggested change as the lines that go and those that come."""
+    rows = [("del", "&minus;", line) for line in replaced] + [("add", "+", line) for line in content.splitlines()]
+    shown = "".join(
+        f'<tr class="{kind}"><td class="c"><span class="sign">{sign}</span>{html.escape(line)}</td></tr>'
+        for kind, sign, line in rows
+    )
+    return (
+        '<div class="suggestion scroll" tabindex="0" role="region" aria-label="Suggested change">'
+        f'<p>Suggested change</p><table class="lines">{shown}</table></div>\n'
+    )
 
 
 def _raw(content: str, opened: Open) -> str:
@@ -224,14 +239,16 @@ _OPTIONS = {"html": True, "tasklists": True, "alerts": True, "strikethrough_sing
 
 
 @lru_cache(maxsize=512)
-def render(text: str, place: Place, boxes: str = "") -> Markup:
+def render(text: str, place: Place, boxes: str = "", replaced: tuple[str, ...] = ()) -> Markup:
     """Render Markdown; the result is safe in a page, whoever wrote the text.
 
-    `boxes` is the id of the form that ticks a task's box; without it boxes are only shown.
+    `boxes` is the id of the form that ticks a task's box; without it boxes are only shown. `replaced` are the lines
+    that a suggestion would replace; without them it is shown as the code that it is.
     """
     if len(text) > LONGEST:
         return Markup(f"<pre>{html.escape(text)}</pre>")  # noqa: S704 - escaped just here
     # A newline in a conversation is a line break, in a file it isn't.
     options = {**_OPTIONS, "breaks": place.directory is None}
     parser = MarkdownIt("commonmark", options, renderer_cls=Renderer).enable(["table", "strikethrough"])
-    return Markup(parser.render(text, {"place": place, "boxes": boxes}))  # noqa: S704 - made of escaped text and known tags
+    env = {"place": place, "boxes": boxes, "replaced": replaced}
+    return Markup(parser.render(text, env))  # noqa: S704 - made of escaped text and known tags

@@ -14,7 +14,21 @@ from multidict import MultiDict
 from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.git import GitError
-from hub.pages import boxes, checks, code, deliveries, files, history, home, issues, markdown, pulls, signing, words
+from hub.pages import (
+    boxes,
+    checks,
+    code,
+    deliveries,
+    files,
+    history,
+    home,
+    issues,
+    markdown,
+    pulls,
+    reviewing,
+    signing,
+    words,
+)
 from hub.pages.sessions import Sessions, signing_key
 from hub.pages.visit import HEADERS, Handler, Site, Visit
 from hub.services import accounts
@@ -37,7 +51,9 @@ def add_routes(app: web.Application, hub: Hub) -> None:
     site = Site(hub, Sessions(signing_key(hub.places.data / "session.key")), _templates(versions))
     for name, kind in STATIC.items():
         app.router.add_get(f"/assets/{name}", _file(texts[name], kind))
-    for pages in (module.pages for module in (home, signing, deliveries, issues, pulls, files, checks, history, code)):
+    for pages in (
+        module.pages for module in (home, signing, deliveries, issues, pulls, reviewing, files, checks, history, code)
+    ):
         for method, pattern, handler in pages.found:
             add = app.router.add_get if method == "GET" else app.router.add_post
             add(pattern, _answer(site, handler))
