@@ -32,6 +32,10 @@ READABLE: dict[str, tuple[str, ...] | None] = {
     "ping": None,
 }
 
+# Apps that may write checks hear of them without a subscription.
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads#check_run
+BY_THEMSELVES = frozenset({"check_run", "check_suite"})
+
 Payload = dict[str, Any]
 
 
@@ -52,6 +56,8 @@ def hears(app: Row, event: str) -> bool:
     if needed is None:
         return True
     permissions = {"metadata": "read", **json.loads(app["permissions"])}
+    if event in BY_THEMSELVES and permissions.get("checks") == "write":
+        return True
     return event in json.loads(app["events"]) and any(name in permissions for name in needed)
 
 

@@ -105,6 +105,7 @@ RULES: dict[str, Rule] = {
     f"GET {REPO}/check-runs/{{check_run_id}}": _read("checks"),
     f"GET {REPO}/check-runs/{{check_run_id}}/annotations": _read("checks"),
     f"POST {REPO}/check-runs/{{check_run_id}}/rerequest": _write("checks"),
+    f"POST {REPO}/check-runs/{{check_run_id}}/requested_action": _write("checks"),
     f"GET {REPO}/commits/{{ref}}/check-runs": _read("checks"),
     f"GET {REPO}/commits/{{ref}}/check-suites": _read("checks"),
     f"GET {REPO}/check-suites/{{check_suite_id}}": _read("checks"),

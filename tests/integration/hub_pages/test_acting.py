@@ -136,8 +136,25 @@ async def test_a_check_is_read_and_asked_for_again(site: Site) -> None:
         assert words in page.words
     assert "Some checks were not successful" in (await you.see(f"{HOME}/pull/{pull['number']}")).words
     assert "1 of 2 failed" in (await you.see(f"{HOME}/pull/{pull['number']}/checks")).words
-    await you.send(f"{page.path}/rerequest", {}, seen=page.path)
-    assert (await site.names())[-1] == "check_run.rerequested"
+    for action in ("rerequest", "rerequest-all"):
+        await you.send(f"{page.path}/{action}", {}, seen=page.path)
+    assert (await site.names())[-2:] == ["check_run.rerequested", "check_suite.rerequested"]
+
+
+async def test_a_button_of_a_check_is_pressed(site: Site) -> None:
+    """The page shows what the app offers; pressing it tells the app which button it was."""
+    pull = await site.pull()
+    fix = {"label": "Fix formatting", "description": "Commit what it makes", "identifier": "format"}
+    data = {"name": "lint", "head_sha": pull["head"]["sha"], "conclusion": "failure", "actions": [fix]}
+    run = await site.rest("POST", f"{REPO}/check-runs", data, await site.bot())
+    you, seen = await site.person(), f"{HOME}/runs/{run['id']}"
+    assert "Fix formatting" in (await you.see(seen)).words
+    stranger = await site.person("stranger")
+    assert "Fix formatting" not in (await stranger.see(seen)).words
+    assert (await stranger.send(f"{seen}/actions", {"identifier": "format"}, seen=seen)).status == 403
+    await you.send(f"{seen}/actions", {"identifier": "format"}, seen=seen)
+    assert (await site.names())[-1] == "check_run.requested_action"
+    assert site.heard[-1][1]["requested_action"] == {"identifier": "format"}
 
 
 async def test_a_delivery_is_read_and_sent_again(site: Site) -> None:

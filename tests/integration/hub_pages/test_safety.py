@@ -126,9 +126,8 @@ async def test_a_form_without_its_token_does_nothing(site: Site) -> None:
         *(f"{HOME}/issues/comments/1/{action}" for action in ("edit", "tick", "delete")),
         *(f"{HOME}/pull/{pull['number']}/comments/1/{action}" for action in ("replies", "edit", "tick", "delete")),
         *(f"{HOME}/pull/{pull['number']}/{action}" for action in ("reviews", "merge", "files", "base", "update")),
-        *(
-            f"{HOME}/pull/{pull['number']}/{action}" for action in ("delete-branch", "reviewers", "reviews/1/dismissals")
-        ),
+        *(f"{HOME}/pull/{pull['number']}/{action}" for action in ("delete-branch", "reviewers")),
+        f"{HOME}/pull/{pull['number']}/reviews/1/dismissals", f"{HOME}/runs/1/rerequest-all", f"{HOME}/runs/1/actions",
         f"{HOME}/runs/1/rerequest", "/deliveries/1600001/attempts",
     ):  # fmt: skip
         assert (await you.post(path, {"body": "x", "state": "closed"})).status == 403, path
