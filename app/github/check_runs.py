@@ -78,6 +78,8 @@ class CheckRuns(RepositoryRest):
         return list(await asyncio.gather(*map(self._with_annotations, others)))
 
     async def _with_annotations(self, check: ForeignCheck) -> ForeignCheck:
+        if not check.failed:
+            return check
         notes = await self._list("/check-runs/{id}/annotations?per_page=50", id=check.id)
         return reading.annotated(check, notes)
 
