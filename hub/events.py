@@ -41,7 +41,12 @@ Payload = dict[str, Any]
 
 def listeners(hub: Hub, repo: Row, event: str, only_app: int | None = None) -> list[Row]:
     """List the installations on a repository's owner whose app hears of an event."""
-    rows = hub.store.all("SELECT * FROM installations WHERE account_id = ?", repo["owner_id"])
+    rows = hub.store.all(
+        "SELECT * FROM installations WHERE account_id = ? AND id NOT IN (SELECT installation_id FROM suspensions)"
+        " AND id NOT IN (SELECT installation_id FROM withheld WHERE repository_id = ?)",
+        repo["owner_id"],
+        repo["id"],
+    )
     found = []
     for row in rows:
         app = hub.store.get("SELECT * FROM apps WHERE id = ?", row["app_id"])

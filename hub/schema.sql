@@ -85,6 +85,26 @@ CREATE TABLE IF NOT EXISTS installations (
   UNIQUE (app_id, account_id)
 );
 
+-- Where an app was taken off; the hub doesn't install it there again by itself.
+CREATE TABLE IF NOT EXISTS uninstalls (
+  app_id INTEGER NOT NULL REFERENCES apps,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  PRIMARY KEY (app_id, account_id)
+);
+
+CREATE TABLE IF NOT EXISTS suspensions (
+  installation_id INTEGER PRIMARY KEY REFERENCES installations ON DELETE CASCADE,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  suspended_at TEXT NOT NULL
+);
+
+-- Repositories that an installation doesn't see; without any it sees all of its account.
+CREATE TABLE IF NOT EXISTS withheld (
+  installation_id INTEGER NOT NULL REFERENCES installations ON DELETE CASCADE,
+  repository_id INTEGER NOT NULL REFERENCES repositories,
+  PRIMARY KEY (installation_id, repository_id)
+);
+
 -- Issues and pull requests share their numbers; a pull request has a row in both tables.
 CREATE TABLE IF NOT EXISTS issues (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -256,3 +256,26 @@ async def test_what_somebody_wrote_is_changed_and_deleted(site: Site) -> None:
     await you.send(f"{HOME}/issues/1/edit", {"title": "Better", "body": "Text"}, seen=here)
     assert (await site.names())[-3:] == ["issue_comment.edited", "issue_comment.deleted", "pull_request.edited"]
     assert site.heard[-1][1]["changes"] == {"title": {"from": "A change"}, "body": {"from": "It adds."}}
+
+
+async def test_an_app_is_kept_out_and_let_in_again(site: Site) -> None:
+    """Its page takes a repository away from it, suspends it, takes it off and installs it again."""
+    you, seen = await site.person(), "/apps/helper"
+    number = (await site.rest("GET", "/user/installations"))["installations"][0]["id"]
+    repo = (await site.rest("GET", REPO))["id"]
+    manage = f"/settings/installations/{number}"
+    assert (await you.see(manage)).path == seen
+    for action, said in (
+        ("withhold", "not seen"), ("give", "Take access away"), ("suspend", "Suspended by you"),
+        ("unsuspend", "Suspend"), ("delete", "It isn't installed here"),
+    ):  # fmt: skip
+        page = await you.send(manage, {"action": action, "repository": str(repo)}, seen=seen)
+        assert (page.path, said in page.words) == (seen, True), action
+    await you.send(f"{seen}/installations", {"account": "acme"}, seen=seen)
+    assert (await site.names())[-6:] == [
+        "installation_repositories.removed", "installation_repositories.added", "installation.suspend",
+        "installation.unsuspend", "installation.deleted", "installation.created",
+    ]  # fmt: skip
+    stranger = await site.person("stranger")
+    assert "Uninstall" not in (await stranger.see(seen)).words
+    assert (await stranger.send(f"{seen}/installations", {"account": "acme"}, seen="/")).status == 404

@@ -129,6 +129,7 @@ async def test_a_form_without_its_token_does_nothing(site: Site) -> None:
         *(f"{HOME}/pull/{pull['number']}/{action}" for action in ("delete-branch", "reviewers")),
         f"{HOME}/pull/{pull['number']}/reviews/1/dismissals", f"{HOME}/runs/1/rerequest-all", f"{HOME}/runs/1/actions",
         f"{HOME}/runs/1/rerequest", "/deliveries/1600001/attempts",
+        "/apps/helper/installations", "/settings/installations/4001",
     ):  # fmt: skip
         assert (await you.post(path, {"body": "x", "state": "closed"})).status == 403, path
     assert [one["title"] for one in await site.rest("GET", f"{REPO}/issues?state=all")] == ["A change", "Real"]
