@@ -41,6 +41,8 @@ RULES: dict[str, Rule] = {
     f"GET {REPO}/branches": _read("contents"),
     f"GET {REPO}/branches/{{branch}}": _read("contents"),
     f"GET {REPO}/branches/{{branch}}/protection": _read("administration"),
+    f"PUT {REPO}/branches/{{branch}}/protection": _write("administration", person="admin", hidden=True),
+    f"DELETE {REPO}/branches/{{branch}}/protection": _write("administration", person="admin", hidden=True),
     f"GET {REPO}/rules/branches/{{branch}}": _read("metadata"),
     f"GET {REPO}/collaborators/{{username}}/permission": _read("metadata"),
     f"PUT {REPO}/collaborators/{{username}}": _write("administration", person="admin"),

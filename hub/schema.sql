@@ -51,6 +51,19 @@ CREATE TABLE IF NOT EXISTS collaborators (
   PRIMARY KEY (repository_id, account_id)
 );
 
+-- What a branch asks of pull requests before they are merged into it; contexts is a list of names of checks.
+CREATE TABLE IF NOT EXISTS protections (
+  repository_id INTEGER NOT NULL REFERENCES repositories,
+  branch TEXT NOT NULL,
+  contexts TEXT NOT NULL,
+  has_checks INTEGER NOT NULL,
+  strict INTEGER NOT NULL,
+  has_reviews INTEGER NOT NULL,
+  reviews INTEGER NOT NULL,
+  enforce_admins INTEGER NOT NULL,
+  PRIMARY KEY (repository_id, branch)
+);
+
 CREATE TABLE IF NOT EXISTS apps (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   slug TEXT NOT NULL UNIQUE,

@@ -12,7 +12,7 @@ from hub.pages.checks import rows_of, verdict
 from hub.pages.issues import comments_of, list_of, powers
 from hub.pages.repository import address_in, frame
 from hub.pages.visit import REPO, Pages, Visit, go
-from hub.services import issue_rows, pull_rows, repos, reviews
+from hub.services import issue_rows, protection, pull_rows, repos, reviews
 from hub.services.merging import METHODS
 from hub.store import Row
 
@@ -66,6 +66,7 @@ async def conversation(visit: Visit) -> web.StreamResponse:
         may_push=visit.may(DELETE_REF),
         **reviewing.powers(visit),
         branches=_branches(visit, repo),
+        lacking=protection.missing(visit.hub, pull) if pull["issue"]["state"] == "open" else None,
         behind=await _is_behind(visit, repo, pull),
         may_update=visit.may(UPDATE),
     )
