@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
     f"POST {REPO}/issues": _write("issues", person="read"),
     f"GET {REPO}/issues/{{issue_number}}": _read(*ISSUE),
     f"PATCH {REPO}/issues/{{issue_number}}": _write(*ISSUE, person="read"),
+    f"DELETE {REPO}/issues/{{issue_number}}": _write("administration", person="admin"),
     f"GET {REPO}/issues/{{issue_number}}/comments": _read(*ISSUE),
     f"POST {REPO}/issues/{{issue_number}}/comments": _write(*ISSUE, person="read"),
     f"GET {REPO}/issues/comments/{{comment_id}}": _read(*ISSUE),

@@ -137,6 +137,13 @@ CREATE TABLE IF NOT EXISTS issues (
 );
 CREATE INDEX IF NOT EXISTS issues_by_state ON issues (repository_id, state);
 
+-- Numbers of deleted issues are not given again.
+CREATE TABLE IF NOT EXISTS deleted_issues (
+  repository_id INTEGER NOT NULL REFERENCES repositories,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (repository_id, number)
+);
+
 CREATE TABLE IF NOT EXISTS pulls (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   issue_id INTEGER NOT NULL UNIQUE REFERENCES issues,

@@ -71,7 +71,16 @@ async def one(visit: Visit) -> web.StreamResponse:
     if issue["pull"]:
         return go(f"{address_in(visit)}/pull/{issue['number']}")
     values = {"issue": issue, "comments": comments_of(visit, repo, issue), **powers(visit, repo, issue)}
-    return visit.page("issue.html", **frame(visit, repo, "issues"), **values)
+    return visit.page("issue.html", **frame(visit, repo, "issues"), **values, may_delete=visit.may(DELETE))
+
+
+DELETE = f"DELETE {REPO}/issues/{{issue_number}}"
+
+
+@pages.post(ONE + "/delete")
+async def delete(visit: Visit) -> web.StreamResponse:
+    await visit.rest(DELETE, {})
+    return go(f"{address_in(visit)}/issues")
 
 
 def comments_of(visit: Visit, repo: Row, issue: Row) -> list[Row]:

@@ -41,6 +41,7 @@ SAID = {
     "Not Found": "There is no such page, or you may not see it.",
     "Must have admin rights to Repository.": "You don't have the right to do this in this repository.",
     "Requires authentication": "Sign in to do this.",
+    "This issue was deleted": "This issue was deleted.",
 }
 
 

@@ -51,7 +51,10 @@ def protect(hub: Hub, repo: Row, branch: str, data: Json) -> Row:
 
 
 def _contexts(checks: Json) -> list[str]:
-    named = [str(one["context"]) for one in checks.get("checks") or () if one.get("context")]
+    listed = checks.get("checks") or []
+    if not isinstance(listed, list) or not all(isinstance(one, dict) and one.get("context") for one in listed):
+        raise malformed(f"For 'properties/checks', {str(listed)[:60]!r} is not an array of checks.")
+    named = [str(one["context"]) for one in listed]
     return list(dict.fromkeys([*(checks.get("contexts") or ()), *named]))
 
 

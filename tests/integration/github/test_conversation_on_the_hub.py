@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from app.domain.checks import Finding
-from app.domain.ports import CheckAction, CheckRun
+from app.domain.ports import CheckAction, CheckRun, MergeOutcome
 from app.errors import NotFound
 from app.github.forge import GitHubForge
 from tests.other_app import register
@@ -146,3 +146,19 @@ async def test_a_comment_is_read_as_it_is_now_until_it_is_deleted(forge: GitHubF
     await people("DELETE", f"/issues/comments/{number}")
     with pytest.raises(NotFound):
         await forge.read_comment(number)
+
+
+async def test_a_protected_base_refuses_with_its_reason(forge: GitHubForge, pull: Any, people: Any):
+    """What a merge lacks comes in GitHub's words."""
+    checks = {"strict": False, "contexts": ["build"]}
+    rule = {"required_status_checks": checks, "required_pull_request_reviews": None, "restrictions": None}
+    await people("PUT", "/branches/main/protection", {**rule, "enforce_admins": True})
+    merge = await forge.merge(pull.number, pull.head_sha, "squash", "Change")
+    assert (merge.outcome, merge.reason) == (MergeOutcome.refused, 'Required status check "build" is expected.')
+
+
+async def test_a_deleted_issue_is_not_found(forge: GitHubForge, people: Any):
+    issue = await forge.open_issue("One", "Text", [])
+    await people("DELETE", f"/issues/{issue.number}")
+    with pytest.raises(NotFound):
+        await forge.issue(issue.number)

@@ -118,6 +118,8 @@ async def test_a_protection_is_seen_changed_and_taken_off_by_administrators(worl
         {**NONE, "enforce_admins": "yes"},
         {**NONE, "enforce_admins": None, "required_pull_request_reviews": {"required_approving_review_count": 7}},
         {**NONE, "enforce_admins": None, "required_status_checks": {"contexts": [1]}},
+        {**NONE, "enforce_admins": None, "required_status_checks": {"checks": ["build"]}},
+        {**NONE, "enforce_admins": None, "required_status_checks": {"checks": "build"}},
     ],
 )
 async def test_a_protection_that_makes_no_sense_is_refused(world: World, body: dict[str, Any]) -> None:

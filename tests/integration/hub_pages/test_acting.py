@@ -279,3 +279,24 @@ async def test_an_app_is_kept_out_and_let_in_again(site: Site) -> None:
     stranger = await site.person("stranger")
     assert "Uninstall" not in (await stranger.see(seen)).words
     assert (await stranger.send(f"{seen}/installations", {"account": "acme"}, seen="/")).status == 404
+
+
+async def test_an_issue_is_deleted_for_good(site: Site) -> None:
+    """An administrator deletes it; it is gone from pages and REST, and its number isn't given again."""
+    await site.rest("POST", f"{REPO}/issues", {"title": "Never mind", "labels": ["bug"]})
+    made = await site.rest("POST", f"{REPO}/issues/1/comments", {"body": "Hm"})
+    await site.rest("POST", f"{REPO}/issues/comments/{made['id']}/reactions", {"content": "eyes"})
+    seen = f"{HOME}/issues/1"
+    stranger = await site.person("stranger")
+    assert "Delete this issue" not in (await stranger.see(seen)).words
+    assert (await stranger.send(f"{seen}/delete", {}, seen=seen)).status == 403
+    you = await site.person()
+    page = await you.send(f"{seen}/delete", {}, seen=seen)
+    assert (page.path, "Never mind" in page.words) == (f"{HOME}/issues", False)
+    assert (await site.names())[-1] == "issues.deleted"
+    assert site.heard[-1][1]["issue"]["title"] == "Never mind"
+    gone = await you.see(seen)
+    assert (gone.status, "was deleted" in gone.words) == (410, True)
+    assert (await site.rest("POST", f"{REPO}/issues", {"title": "Next"}))["number"] == 2
+    await site.pull()
+    assert (await you.send(f"{HOME}/issues/3/delete", {}, seen=f"{HOME}/pull/3")).status == 422

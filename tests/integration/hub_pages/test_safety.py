@@ -122,7 +122,7 @@ async def test_a_form_without_its_token_does_nothing(site: Site) -> None:
     pull = await site.pull()
     for path in (
         "/login", "/logout", f"{HOME}/issues/1/comments", f"{HOME}/issues/1/labels", f"{HOME}/issues/1/labels/remove",
-        *(f"{HOME}/issues/1/{action}" for action in ("edit", "tick")),
+        *(f"{HOME}/issues/1/{action}" for action in ("edit", "tick", "delete")),
         *(f"{HOME}/issues/comments/1/{action}" for action in ("edit", "tick", "delete")),
         *(f"{HOME}/pull/{pull['number']}/comments/1/{action}" for action in ("replies", "edit", "tick", "delete")),
         *(f"{HOME}/pull/{pull['number']}/{action}" for action in ("reviews", "merge", "files", "base", "update")),
