@@ -11,7 +11,7 @@ from typing import Any
 
 import jwt
 
-from hub.errors import ApiError, bad_credentials
+from hub.errors import ApiError, bad_credentials, suspended
 from hub.store import Row, Store, timestamp
 
 TOKEN_LIFE = timedelta(hours=1)
@@ -100,15 +100,26 @@ def _installation_actor(store: Store, token: Row) -> Actor:
     app = store.get("SELECT * FROM apps WHERE id = ?", installation["app_id"])
     granted: dict[str, str] = json.loads(app["permissions"])
     asked: dict[str, str] = json.loads(token["permissions"])
-    ids = token["repository_ids"]
+    if store.one("SELECT 1 FROM suspensions WHERE installation_id = ?", installation["id"]):
+        raise suspended()
     return Actor(
         account=_account(store, app["bot_id"]),
         app=app,
         installation=installation,
         permissions={name: level for name, level in asked.items() if name in granted},
-        repository_ids=None if ids is None else frozenset(json.loads(ids)),
+        repository_ids=_reach(store, installation, token["repository_ids"]),
         key=token["hash"],
     )
+
+
+def _reach(store: Store, installation: Row, chosen: str | None) -> frozenset[int] | None:
+    """Name the repositories that a token opens; None is all of the account."""
+    ids = None if chosen is None else frozenset[int](json.loads(chosen))
+    rows = store.all("SELECT repository_id AS id FROM withheld WHERE installation_id = ?", installation["id"])
+    if not rows:
+        return ids
+    owned = store.all("SELECT id FROM repositories WHERE owner_id = ?", installation["account_id"])
+    return (frozenset(row["id"] for row in owned) if ids is None else ids) - {row["id"] for row in rows}
 
 
 def by_jwt(store: Store, token: str) -> Actor:

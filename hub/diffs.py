@@ -67,6 +67,24 @@ def position_in(patch: str, line: int, side: str) -> tuple[int, str] | None:
     return None
 
 
+def line_after(patch: str, line: int) -> int | None:
+    """Find where a line of the old file is in the new one; None when the patch takes it away."""
+    old = new = shift = 0
+    for text in patch.split("\n"):
+        start = _HUNK.match(text)
+        if start:
+            if line < int(start[1]):
+                return line + shift
+            old, new = int(start[1]), int(start[2])
+        elif not text.startswith("\\"):
+            on_left, on_right = not text.startswith("+"), not text.startswith("-")
+            if on_left and old == line:
+                return new if on_right else None
+            old, new = old + on_left, new + on_right
+            shift = new - old
+    return line + shift
+
+
 def _patches(text: str) -> list[str | None]:
     sections = re.split(r"(?m)^diff --git ", text)[1:]
     return [_hunks(section) for section in sections]

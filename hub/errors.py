@@ -36,6 +36,11 @@ def integration_refused() -> ApiError:
     return ApiError(403, "Resource not accessible by integration")
 
 
+def suspended() -> ApiError:
+    """Refuse everything to an app whose installation is suspended."""
+    return ApiError(403, "This installation has been suspended")
+
+
 def invalid(resource: str, field: str, code: str = "invalid", message: str | None = None) -> ApiError:
     """Refuse one field of a request as GitHub's validation does."""
     error: dict[str, Any] = {"resource": resource, "field": field, "code": code}

@@ -32,12 +32,21 @@ READABLE: dict[str, tuple[str, ...] | None] = {
     "ping": None,
 }
 
+# Apps that may write checks hear of them without a subscription.
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads#check_run
+BY_THEMSELVES = frozenset({"check_run", "check_suite"})
+
 Payload = dict[str, Any]
 
 
 def listeners(hub: Hub, repo: Row, event: str, only_app: int | None = None) -> list[Row]:
     """List the installations on a repository's owner whose app hears of an event."""
-    rows = hub.store.all("SELECT * FROM installations WHERE account_id = ?", repo["owner_id"])
+    rows = hub.store.all(
+        "SELECT * FROM installations WHERE account_id = ? AND id NOT IN (SELECT installation_id FROM suspensions)"
+        " AND id NOT IN (SELECT installation_id FROM withheld WHERE repository_id = ?)",
+        repo["owner_id"],
+        repo["id"],
+    )
     found = []
     for row in rows:
         app = hub.store.get("SELECT * FROM apps WHERE id = ?", row["app_id"])
@@ -52,6 +61,8 @@ def hears(app: Row, event: str) -> bool:
     if needed is None:
         return True
     permissions = {"metadata": "read", **json.loads(app["permissions"])}
+    if event in BY_THEMSELVES and permissions.get("checks") == "write":
+        return True
     return event in json.loads(app["events"]) and any(name in permissions for name in needed)
 
 

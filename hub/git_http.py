@@ -136,6 +136,8 @@ def _caller(store: Store, request: web.Request) -> Actor:
     try:
         return basic(store, request.headers.get("Authorization", "")) or auth.ANONYMOUS
     except ApiError as error:
+        if error.status != 401:  # a suspended app is known, and refused
+            raise
         raise _unauthorized() from error
 
 

@@ -51,6 +51,19 @@ CREATE TABLE IF NOT EXISTS collaborators (
   PRIMARY KEY (repository_id, account_id)
 );
 
+-- What a branch asks of pull requests before they are merged into it; contexts is a list of names of checks.
+CREATE TABLE IF NOT EXISTS protections (
+  repository_id INTEGER NOT NULL REFERENCES repositories,
+  branch TEXT NOT NULL,
+  contexts TEXT NOT NULL,
+  has_checks INTEGER NOT NULL,
+  strict INTEGER NOT NULL,
+  has_reviews INTEGER NOT NULL,
+  reviews INTEGER NOT NULL,
+  enforce_admins INTEGER NOT NULL,
+  PRIMARY KEY (repository_id, branch)
+);
+
 CREATE TABLE IF NOT EXISTS apps (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   slug TEXT NOT NULL UNIQUE,
@@ -85,6 +98,26 @@ CREATE TABLE IF NOT EXISTS installations (
   UNIQUE (app_id, account_id)
 );
 
+-- Where an app was taken off; the hub doesn't install it there again by itself.
+CREATE TABLE IF NOT EXISTS uninstalls (
+  app_id INTEGER NOT NULL REFERENCES apps,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  PRIMARY KEY (app_id, account_id)
+);
+
+CREATE TABLE IF NOT EXISTS suspensions (
+  installation_id INTEGER PRIMARY KEY REFERENCES installations ON DELETE CASCADE,
+  account_id INTEGER NOT NULL REFERENCES accounts,
+  suspended_at TEXT NOT NULL
+);
+
+-- Repositories that an installation doesn't see; without any it sees all of its account.
+CREATE TABLE IF NOT EXISTS withheld (
+  installation_id INTEGER NOT NULL REFERENCES installations ON DELETE CASCADE,
+  repository_id INTEGER NOT NULL REFERENCES repositories,
+  PRIMARY KEY (installation_id, repository_id)
+);
+
 -- Issues and pull requests share their numbers; a pull request has a row in both tables.
 CREATE TABLE IF NOT EXISTS issues (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -103,6 +136,13 @@ CREATE TABLE IF NOT EXISTS issues (
   UNIQUE (repository_id, number)
 );
 CREATE INDEX IF NOT EXISTS issues_by_state ON issues (repository_id, state);
+
+-- Numbers of deleted issues are not given again.
+CREATE TABLE IF NOT EXISTS deleted_issues (
+  repository_id INTEGER NOT NULL REFERENCES repositories,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (repository_id, number)
+);
 
 CREATE TABLE IF NOT EXISTS pulls (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -218,6 +258,15 @@ CREATE TABLE IF NOT EXISTS review_comments (
   updated_at TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS review_comments_by_issue ON review_comments (issue_id);
+
+-- Where a push left a comment: no position, and it is outdated. A comment without a row is where it was written.
+CREATE TABLE IF NOT EXISTS review_comment_places (
+  comment_id INTEGER PRIMARY KEY REFERENCES review_comments ON DELETE CASCADE,
+  commit_sha TEXT NOT NULL,
+  line INTEGER,
+  start_line INTEGER,
+  position INTEGER
+);
 
 CREATE TABLE IF NOT EXISTS check_suites (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

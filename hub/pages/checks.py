@@ -14,6 +14,8 @@ from hub.store import Row
 
 pages = Pages()
 RUN = "/{owner}/{repo}/runs/{check_run_id:\\d+}"
+RERUN_ALL = f"POST {REPO}/check-suites/{{check_suite_id}}/rerequest"
+ACT = f"POST {REPO}/check-runs/{{check_run_id}}/requested_action"
 RERUN = f"POST {REPO}/check-runs/{{check_run_id}}/rerequest"
 GOOD = frozenset({"success", "neutral", "skipped"})
 
@@ -27,12 +29,13 @@ def rows_of(hub: Hub, repo: Row, sha: str) -> list[Row]:
 
 def _run(hub: Hub, row: Row) -> Row:
     count = hub.store.value("SELECT count(*) FROM annotations WHERE run_id = ?", row["id"])
-    return {**row, "state": row["conclusion"] or row["status"], "annotations_count": count}
+    app = hub.store.value("SELECT name FROM apps WHERE id = ?", row["app_id"])
+    return {**row, "state": row["conclusion"] or row["status"], "annotations_count": count, "by": app}
 
 
 def _status(row: Row) -> Row:
     shown = {"state": row["state"], "name": row["context"], "title": row["description"] or ""}
-    return {**shown, "id": None, "started_at": None, "completed_at": None, "annotations_count": 0}
+    return {**shown, "id": None, "started_at": None, "completed_at": None, "annotations_count": 0, "by": ""}
 
 
 def verdict(rows: list[Row]) -> str:
@@ -56,7 +59,7 @@ async def run(visit: Visit) -> web.StreamResponse:
         annotations=checks.annotations_of(visit.hub, row["id"]),
         others=rows_of(visit.hub, repo, row["head_sha"]),
         may_rerun=visit.may(RERUN),
-        buttons=json.loads(row["actions"]),
+        actions=json.loads(row["actions"]),
     )
 
 
@@ -66,9 +69,17 @@ async def rerequest(visit: Visit) -> web.StreamResponse:
     return go(f"{address_in(visit)}/runs/{visit.number('check_run_id')}")
 
 
-@pages.post(RUN + "/actions/{identifier}")
-async def press(visit: Visit) -> web.StreamResponse:
-    """Press one of the buttons that the run offers; GitHub has no REST for it."""
-    repo, number = visit.allowed(RERUN), visit.number("check_run_id")
-    await checks.request_action(visit.hub, visit.actor, repo, number, visit.part("identifier"))
-    return go(f"{address_in(visit)}/runs/{number}")
+@pages.post(RUN + "/rerequest-all")
+async def rerequest_all(visit: Visit) -> web.StreamResponse:
+    """Ask the run's app for everything that it checks on this commit."""
+    repo = visit.allowed(RERUN_ALL)
+    row = await checks.load_run(visit.hub, repo, visit.number("check_run_id"))
+    await checks.rerequest_suite(visit.hub, visit.actor, repo, row["suite_id"])
+    return go(f"{address_in(visit)}/runs/{row['id']}")
+
+
+@pages.post(RUN + "/actions")
+async def act(visit: Visit) -> web.StreamResponse:
+    """Press one of the buttons that the run's app offers."""
+    await visit.rest(ACT, {"identifier": visit.field("identifier")})
+    return go(f"{address_in(visit)}/runs/{visit.number('check_run_id')}")

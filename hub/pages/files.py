@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hub.pages import patch
+from hub.pages import patch, reviewing
 from hub.pages.history import plain
 from hub.pages.pulls import PULL, load
 from hub.pages.repository import address_in
 from hub.pages.visit import REPO, Pages, Visit, go
-from hub.services import pull_rows, reviews
+from hub.services import pull_rows
 from hub.store import Row
 
 pages = Pages()
@@ -26,18 +26,20 @@ async def changed(visit: Visit) -> web.StreamResponse:
         "pull_files.html",
         **shared,
         files=patch.files(await pull_rows.changes(visit.hub, repo, pull)),
-        threads=_threads(reviews.comments(visit.hub, repo, pull)),
+        threads=_by_line(reviewing.threads(visit, repo, pull)),
         asked=asked if visit.may(COMMENT) else None,
         may_comment=visit.may(COMMENT),
+        may_reply=visit.may(reviewing.REPLY),
     )
 
 
-def _threads(rows: list[Row]) -> dict[tuple[str, str, int], list[Row]]:
-    """Sort comments by the line that they are about; those on a whole file stand at line 0."""
-    threads: dict[tuple[str, str, int], list[Row]] = {}
-    for row in rows:
-        threads.setdefault((row["path"], row["side"], row["line"] or 0), []).append(row)
-    return threads
+def _by_line(found: list[Row]) -> dict[tuple[str, str, int], list[Row]]:
+    """Sort threads by the line that they are about; those on a whole file stand at line 0, outdated ones nowhere."""
+    sorted_: dict[tuple[str, str, int], list[Row]] = {}
+    for thread in found:
+        if thread["place"]:
+            sorted_.setdefault(thread["place"], []).append(thread)
+    return sorted_
 
 
 @pages.get(PULL + ".{form:diff|patch}")
@@ -51,8 +53,13 @@ async def as_git_writes(visit: Visit) -> web.StreamResponse:
 
 @pages.post(PULL + "/files")
 async def comment(visit: Visit) -> web.StreamResponse:
-    line = visit.field("line")
     data = {name: visit.field(name) for name in ("body", "path", "side", "commit_id")}
-    number = int(line) if line.isdecimal() and len(line) < 9 else 0
-    reply = await visit.rest(COMMENT, {**data, "line": number})
+    lines = {"line": _number(visit.field("line"))}
+    if visit.field("start_line").strip() not in {"", visit.field("line")}:
+        lines["start_line"] = _number(visit.field("start_line").strip())
+    reply = await visit.rest(COMMENT, {**data, **lines})
     return go(f"{address_in(visit)}/pull/{visit.number('pull_number')}/files#discussion_r{reply.data['id']}")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 9 else 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import json
+from urllib.parse import quote
 
 from aiohttp import web
 
-from hub.errors import not_found
+from hub.errors import ApiError, not_found
 from hub.pages.repository import with_counts
-from hub.pages.visit import HEADERS, Pages, Visit
-from hub.services import accounts
+from hub.pages.visit import HEADERS, Pages, Visit, go
+from hub.services import accounts, apps, installing
 from hub.store import Row
 
 pages = Pages()
@@ -47,7 +48,66 @@ async def app(visit: Visit) -> web.StreamResponse:
         raise not_found()
     bot = accounts.need(visit.hub.store, row["bot_id"])
     permissions, events = json.loads(row["permissions"]), json.loads(row["events"])
-    return visit.page("app.html", app=row, bot=bot, permissions=permissions, events=events)
+    places = _places(visit, row) if visit.account else []
+    return visit.page("app.html", app=row, bot=bot, permissions=permissions, events=events, places=places)
+
+
+def _places(visit: Visit, app: Row) -> list[Row]:
+    """List the accounts that a person decides for, with the app's installation and the repositories of each."""
+    hub, found = visit.hub, []
+    for owner in hub.store.all("SELECT DISTINCT owner_id AS id FROM repositories ORDER BY owner_id"):
+        if installing.may_manage(hub, visit.account, owner["id"]):
+            number = hub.store.value(
+                "SELECT id FROM installations WHERE app_id = ? AND account_id = ?", app["id"], owner["id"]
+            )
+            installation = apps.get_installation(hub, number) if number else None
+            repos = accounts.repositories_of(hub, owner["id"])
+            account = accounts.need(hub.store, owner["id"])
+            found.append({"account": account, "installation": installation, "repositories": repos})
+    return found
+
+
+@pages.post("/apps/{slug}/installations")
+async def install(visit: Visit) -> web.StreamResponse:
+    """Install the app on an account where it was taken off."""
+    app = visit.hub.store.one("SELECT id FROM apps WHERE slug = ?", visit.part("slug"))
+    account = accounts.by_login(visit.hub.store, visit.field("account"))
+    if app is None or account is None:
+        raise not_found()
+    installing.install(visit.hub, _somebody(visit), accounts.need_app(visit.hub.store, app["id"]), account)
+    return go(f"/apps/{quote(visit.part('slug'))}")
+
+
+CHANGES = {"delete": installing.uninstall, "suspend": installing.suspend, "unsuspend": installing.unsuspend}
+REPOSITORIES = {"withhold": installing.withhold, "give": installing.give}
+
+
+@pages.post("/settings/installations/{installation_id:\\d+}")
+async def manage(visit: Visit) -> web.StreamResponse:
+    """Uninstall or suspend an app, or choose what it sees."""
+    person, action = _somebody(visit), visit.field("action")
+    installation = installing.managed(visit.hub, person, visit.number("installation_id"))
+    number = visit.field("repository")
+    if action in CHANGES:
+        CHANGES[action](visit.hub, person, installation)
+    elif action in REPOSITORIES and number.isdecimal() and len(number) < 16:
+        REPOSITORIES[action](visit.hub, person, installation, int(number))
+    else:
+        raise not_found()
+    return go(f"/apps/{quote(installation['app']['slug'])}")
+
+
+def _somebody(visit: Visit) -> Row:
+    if visit.account is None:
+        raise ApiError(401, "Requires authentication")
+    return visit.account
+
+
+@pages.get("/settings/installations/{installation_id:\\d+}")
+async def installation(visit: Visit) -> web.StreamResponse:
+    """Lead from the address of an installation to where it is managed."""
+    row = installing.managed(visit.hub, _somebody(visit), visit.number("installation_id"))
+    return go(f"/apps/{quote(row['app']['slug'])}")
 
 
 @pages.get("/avatars/{account_id:\\d+}")

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import ApiError
+from hub.pages import boxes
 from hub.pages.paging import paging
 from hub.pages.repository import address_in, frame
 from hub.pages.visit import REPO, Pages, Visit, go
@@ -70,12 +71,27 @@ async def one(visit: Visit) -> web.StreamResponse:
     if issue["pull"]:
         return go(f"{address_in(visit)}/pull/{issue['number']}")
     values = {"issue": issue, "comments": comments_of(visit, repo, issue), **powers(visit, repo, issue)}
-    return visit.page("issue.html", **frame(visit, repo, "issues"), **values)
+    return visit.page("issue.html", **frame(visit, repo, "issues"), **values, may_delete=visit.may(DELETE))
+
+
+DELETE = f"DELETE {REPO}/issues/{{issue_number}}"
+
+
+@pages.post(ONE + "/delete")
+async def delete(visit: Visit) -> web.StreamResponse:
+    await visit.rest(DELETE, {})
+    return go(f"{address_in(visit)}/issues")
 
 
 def comments_of(visit: Visit, repo: Row, issue: Row) -> list[Row]:
     rows = visit.hub.store.all("SELECT * FROM comments WHERE issue_id = ? ORDER BY id", issue["id"])
-    return [issue_rows.fill_comment(visit.hub, repo, row) for row in rows]
+    filled = (issue_rows.fill_comment(visit.hub, repo, row) for row in rows)
+    return [{**row, "may_edit": may_edit(visit, repo, row)} for row in filled]
+
+
+def may_edit(visit: Visit, repo: Row, row: Row) -> bool:
+    """Tell whether a person may change what somebody wrote."""
+    return visit.account is not None and texts.may_edit(visit.hub, visit.actor, repo, row["user_id"])
 
 
 def powers(visit: Visit, repo: Row, issue: Row) -> dict[str, Any]:
@@ -85,7 +101,7 @@ def powers(visit: Visit, repo: Row, issue: Row) -> dict[str, Any]:
     return {
         "may_comment": visit.may(f"POST {REPO}/issues/{{issue_number}}/comments"),
         "may_label": visit.may(f"POST {REPO}/issues/{{issue_number}}/labels"),
-        "may_close": visit.account is not None and texts.may_edit(visit.hub, visit.actor, repo, issue["user_id"]),
+        "may_close": may_edit(visit, repo, issue),
         "other_labels": [label for label in known if label["name"] not in on],
     }
 
@@ -123,6 +139,59 @@ async def remove_label(visit: Visit) -> web.StreamResponse:
     issue = issue_rows.load(visit.hub, repo, visit.number("issue_number"))
     await labels.remove(visit.hub, visit.actor, repo, issue, [visit.field("label")])
     return _back(visit, "#labels")
+
+
+@pages.post(ONE + "/edit")
+async def edit(visit: Visit) -> web.StreamResponse:
+    """Change the title or the text, whichever the form has."""
+    data = {name: visit.field(name) for name in ("title", "body") if name in visit.form}
+    await visit.rest(f"PATCH {REPO}/issues/{{issue_number}}", data)
+    return _back(visit, "")
+
+
+@pages.post(ONE + "/tick")
+async def tick(visit: Visit) -> web.StreamResponse:
+    repo = visit.allowed(f"PATCH {REPO}/issues/{{issue_number}}")
+    body = issue_rows.load(visit.hub, repo, visit.number("issue_number"))["body"] or ""
+    await visit.rest(f"PATCH {REPO}/issues/{{issue_number}}", {"body": _toggled(visit, body)})
+    return _back(visit, "")
+
+
+def _toggled(visit: Visit, body: str) -> str:
+    return boxes.toggled(body, visit.field("line"), visit.field("seen"))
+
+
+COMMENT = ISSUES + "/comments/{comment_id:\\d+}"
+
+
+@pages.post(COMMENT + "/edit")
+async def edit_comment(visit: Visit) -> web.StreamResponse:
+    return await _changed(visit, visit.field("body"))
+
+
+@pages.post(COMMENT + "/tick")
+async def tick_comment(visit: Visit) -> web.StreamResponse:
+    repo = visit.allowed(f"PATCH {REPO}/issues/comments/{{comment_id}}")
+    before = issue_rows.load_comment(visit.hub, repo, visit.number("comment_id"))
+    return await _changed(visit, _toggled(visit, before["body"]))
+
+
+async def _changed(visit: Visit, body: str) -> web.Response:
+    reply = await visit.rest(f"PATCH {REPO}/issues/comments/{{comment_id}}", {"body": body})
+    return go(_of_conversation(visit, reply.data["issue_url"]) + f"#issuecomment-{reply.data['id']}")
+
+
+@pages.post(COMMENT + "/delete")
+async def delete_comment(visit: Visit) -> web.StreamResponse:
+    repo = visit.allowed(f"DELETE {REPO}/issues/comments/{{comment_id}}")
+    before = issue_rows.load_comment(visit.hub, repo, visit.number("comment_id"))
+    await visit.rest(f"DELETE {REPO}/issues/comments/{{comment_id}}", {})
+    return go(_of_conversation(visit, str(before["number"])))
+
+
+def _of_conversation(visit: Visit, issue: str) -> str:
+    """Give the page of the issue whose number ends an address; that of a pull request is found from there."""
+    return f"{address_in(visit)}/issues/{issue.rpartition('/')[2]}"
 
 
 def _back(visit: Visit, anchor: str) -> web.Response:

@@ -21,6 +21,7 @@ from hub.pages.drawing import draw
 from hub.pages.mermaid import NotDrawable, parse
 
 TAGS = frozenset({"details", "summary", "sub", "sup", "kbd", "br", "b", "i", "em", "strong", "code", "del", "ins"})
+LONGEST_NAME = 120  # characters of a task that name its box
 LONGEST = 300_000  # characters that are read as Markdown; longer text is shown as it is
 
 # A comment ends at the next one's beginning: what never ends must not be searched for its end again and again.
@@ -151,15 +152,43 @@ class Renderer(RendererHTML):
             return html.escape(name)
         return f'<a href="{html.escape(address)}" rel="nofollow noopener noreferrer">{html.escape(name)}</a>'
 
+    def list_item_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """Begin an item; the box of a task is a button for those who may tick it."""
+        token = tokens[idx]
+        if "checked" not in token.meta or not token.map or not env["boxes"]:
+            return super().list_item_open(tokens, idx, options, env)
+        words = next((one.content for one in tokens[idx:] if one.type == "inline"), "")
+        return (
+            f'{self.renderToken(tokens, idx, options, env)}<button class="box" role="checkbox"'
+            f' form="{html.escape(env["boxes"])}" name="line" value="{token.map[0]}"'
+            f' aria-checked="{str(token.meta["checked"]).lower()}" aria-label="{html.escape(words[:LONGEST_NAME])}">'
+            "</button> "
+        )
+
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Show a block of code; a Mermaid graph becomes a picture when it is one that we can draw."""
         token = tokens[idx]
+        if token.info.strip().startswith("suggestion") and env["replaced"]:
+            return _suggestion(env["replaced"], token.content)
         if token.info.strip() == "mermaid":
             try:
                 return f'<figure class="graph scroll" tabindex="0">{draw(parse(token.content))}</figure>\n'
             except NotDrawable:
                 pass  # its source says the same in words
         return f'<pre tabindex="0"><code>{html.escape(token.content)}</code></pre>\n'
+
+
+def _suggestion(replaced: tuple[str, ...], content: str) -> str:
+    """Show a suggested change as the lines that go and those that come."""
+    rows = [("del", "&minus;", line) for line in replaced] + [("add", "+", line) for line in content.splitlines()]
+    shown = "".join(
+        f'<tr class="{kind}"><td class="c"><span class="sign">{sign}</span>{html.escape(line)}</td></tr>'
+        for kind, sign, line in rows
+    )
+    return (
+        '<div class="suggestion scroll" tabindex="0" role="region" aria-label="Suggested change">'
+        f'<p>Suggested change</p><table class="lines">{shown}</table></div>\n'
+    )
 
 
 def _raw(content: str, opened: Open) -> str:
@@ -210,11 +239,16 @@ _OPTIONS = {"html": True, "tasklists": True, "alerts": True, "strikethrough_sing
 
 
 @lru_cache(maxsize=512)
-def render(text: str, place: Place) -> Markup:
-    """Render Markdown; the result is safe in a page, whoever wrote the text."""
+def render(text: str, place: Place, boxes: str = "", replaced: tuple[str, ...] = ()) -> Markup:
+    """Render Markdown; the result is safe in a page, whoever wrote the text.
+
+    `boxes` is the id of the form that ticks a task's box; without it boxes are only shown. `replaced` are the lines
+    that a suggestion would replace; without them it is shown as the code that it is.
+    """
     if len(text) > LONGEST:
         return Markup(f"<pre>{html.escape(text)}</pre>")  # noqa: S704 - escaped just here
     # A newline in a conversation is a line break, in a file it isn't.
     options = {**_OPTIONS, "breaks": place.directory is None}
     parser = MarkdownIt("commonmark", options, renderer_cls=Renderer).enable(["table", "strikethrough"])
-    return Markup(parser.render(text, {"place": place}))  # noqa: S704 - made of escaped text and known tags
+    env = {"place": place, "boxes": boxes, "replaced": replaced}
+    return Markup(parser.render(text, env))  # noqa: S704 - made of escaped text and known tags

@@ -14,7 +14,21 @@ from multidict import MultiDict
 from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.git import GitError
-from hub.pages import checks, code, deliveries, files, history, home, issues, markdown, pulls, signing, words
+from hub.pages import (
+    boxes,
+    checks,
+    code,
+    deliveries,
+    files,
+    history,
+    home,
+    issues,
+    markdown,
+    pulls,
+    reviewing,
+    signing,
+    words,
+)
 from hub.pages.sessions import Sessions, signing_key
 from hub.pages.visit import HEADERS, Handler, Site, Visit
 from hub.services import accounts
@@ -27,6 +41,7 @@ SAID = {
     "Not Found": "There is no such page, or you may not see it.",
     "Must have admin rights to Repository.": "You don't have the right to do this in this repository.",
     "Requires authentication": "Sign in to do this.",
+    "This issue was deleted": "This issue was deleted.",
 }
 
 
@@ -37,7 +52,9 @@ def add_routes(app: web.Application, hub: Hub) -> None:
     site = Site(hub, Sessions(signing_key(hub.places.data / "session.key")), _templates(versions))
     for name, kind in STATIC.items():
         app.router.add_get(f"/assets/{name}", _file(texts[name], kind))
-    for pages in (module.pages for module in (home, signing, deliveries, issues, pulls, files, checks, history, code)):
+    for pages in (
+        module.pages for module in (home, signing, deliveries, issues, pulls, reviewing, files, checks, history, code)
+    ):
         for method, pattern, handler in pages.found:
             add = app.router.add_get if method == "GET" else app.router.add_post
             add(pattern, _answer(site, handler))
@@ -61,7 +78,7 @@ def _templates(versions: dict[str, str]) -> Environment:
         name: getattr(words, name) for name in ("ago", "moment", "plural", "size", "part", "initials")
     }
     environment.globals |= {"took": words.took, "versions": versions, "Place": markdown.Place}
-    environment.filters["markdown"] = markdown.render
+    environment.filters |= {"markdown": markdown.render, "version": boxes.version}
     return environment
 
 

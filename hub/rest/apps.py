@@ -12,7 +12,7 @@ from hub.context import Hub
 from hub.errors import ApiError, not_found
 from hub.manifest import BadManifest, parse
 from hub.rest.call import Call, Reply, Routes
-from hub.services import accounts, apps
+from hub.services import accounts, apps, installing
 from hub.store import Row
 from hub.views import apps as views
 from hub.views.accounts import Json
@@ -59,8 +59,10 @@ async def create_token(call: Call) -> Reply:
 
 @routes.add("GET /repos/{owner}/{repo}/installation")
 async def repository_installation(call: Call) -> Reply:
-    app = call.need_app()
-    return Reply(views.installation(call.urls, apps.installation_on(call.hub, app["id"], call.repo["owner_id"])))
+    installation = apps.installation_on(call.hub, call.need_app()["id"], call.repo["owner_id"])
+    if call.repo["id"] in installation["withheld"]:
+        raise not_found()
+    return Reply(views.installation(call.urls, installation))
 
 
 @routes.add("GET /installation/repositories")
@@ -77,6 +79,101 @@ async def installation_repositories(call: Call) -> Reply:
         "repositories": [repository(call.urls, repo) for repo in rows],
     }
     return Reply(answer, headers=links)
+
+
+# Installations, by their app and by people ---------------------------------------------------------
+
+
+def _mine(call: Call) -> tuple[Row, Row]:
+    """Fetch an installation of the calling app, and the person in whose name the app acts."""
+    app = call.need_app()
+    installation = apps.get_installation(call.hub, call.number("installation_id"), app["id"])
+    return accounts.need(call.hub.store, app["owner_id"]), installation
+
+
+def _managed(call: Call) -> tuple[Row, Row]:
+    """Fetch an installation for a person who decides for its account."""
+    person = _person(call)
+    return person, installing.managed(call.hub, person, call.number("installation_id"))
+
+
+def _person(call: Call) -> Row:
+    if call.actor.account is None or call.actor.app is not None:
+        raise ApiError(401, "Requires authentication")
+    return call.actor.account
+
+
+@routes.add("DELETE /app/installations/{installation_id}")
+async def delete_installation(call: Call) -> Reply:
+    installing.uninstall(call.hub, *_mine(call))
+    return Reply(status=204)
+
+
+@routes.add("PUT /app/installations/{installation_id}/suspended")
+async def suspend_installation(call: Call) -> Reply:
+    installing.suspend(call.hub, *_mine(call))
+    return Reply(status=204)
+
+
+@routes.add("DELETE /app/installations/{installation_id}/suspended")
+async def unsuspend_installation(call: Call) -> Reply:
+    installing.unsuspend(call.hub, *_mine(call))
+    return Reply(status=204)
+
+
+@routes.add("GET /user/installations")
+async def my_installations(call: Call) -> Reply:
+    """List the installations on accounts that a person decides for."""
+    person = _person(call)
+    known = call.hub.store.all("SELECT id FROM installations ORDER BY id")
+    every = (apps.get_installation(call.hub, one["id"]) for one in known)
+    rows = [one for one in every if installing.may_manage(call.hub, person, one["account_id"])]
+    page, links = call.page(rows)
+    shown = [views.installation(call.urls, row) for row in page]
+    return Reply({"total_count": len(rows), "installations": shown}, headers=links)
+
+
+@routes.add("PUT /user/installations/{installation_id}/repositories/{repository_id}")
+async def give_repository(call: Call) -> Reply:
+    installing.give(call.hub, *_managed(call), call.number("repository_id"))
+    return Reply(status=204)
+
+
+@routes.add("DELETE /user/installations/{installation_id}/repositories/{repository_id}")
+async def withhold_repository(call: Call) -> Reply:
+    installing.withhold(call.hub, *_managed(call), call.number("repository_id"))
+    return Reply(status=204)
+
+
+# What people do in GitHub's settings, for which it has no REST.
+
+
+@routes.add("POST /user/installations")
+async def install(call: Call) -> Reply:
+    app = call.hub.store.one("SELECT id FROM apps WHERE slug = ?", call.data.get("app"))
+    account = accounts.by_login(call.hub.store, str(call.data.get("account")))
+    if app is None or account is None:
+        raise not_found()
+    row = installing.install(call.hub, _person(call), accounts.need_app(call.hub.store, app["id"]), account)
+    return Reply(views.installation(call.urls, row), 201)
+
+
+@routes.add("DELETE /user/installations/{installation_id}")
+async def uninstall(call: Call) -> Reply:
+    installing.uninstall(call.hub, *_managed(call))
+    return Reply(status=204)
+
+
+@routes.add("PUT /user/installations/{installation_id}/suspended")
+async def suspend(call: Call) -> Reply:
+    installing.suspend(call.hub, *_managed(call))
+    return Reply(status=204)
+
+
+@routes.add("DELETE /user/installations/{installation_id}/suspended")
+async def unsuspend(call: Call) -> Reply:
+    installing.unsuspend(call.hub, *_managed(call))
+    return Reply(status=204)
 
 
 # Deliveries ----------------------------------------------------------------------------------------

@@ -44,6 +44,14 @@ async def rerequest_run(call: Call) -> Reply:
     return Reply({}, 201)
 
 
+@routes.add(f"POST {RUN}/requested_action")
+async def request_action(call: Call) -> Reply:
+    """Press a button of a run; GitHub has this on its pages only."""
+    identifier = str(call.data.get("identifier") or "")
+    await checks.request_action(call.hub, call.actor, call.repo, call.number("check_run_id"), identifier)
+    return Reply({}, 201)
+
+
 @routes.add(f"GET {REPO}/commits/{{ref}}/check-runs", f"{REPO}/commits/{{ref:.+}}/check-runs")
 async def runs_of_commit(call: Call) -> Reply:
     sha = await resolved(call, call.text("ref"))

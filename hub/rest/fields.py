@@ -9,11 +9,18 @@ from hub.errors import malformed
 LARGEST = 2**53  # what JSON numbers hold exactly
 
 # GitHub uses one name for one thing, so that a name is enough to know a field's type. Every other field is a string.
-OBJECTS = {"output", "author", "committer", "permissions"}
-INTEGERS = {"line", "start_line", "end_line", "start_column", "end_column", "position", "in_reply_to"}
+OBJECTS = {
+    "output", "author", "committer", "permissions", "required_status_checks", "required_pull_request_reviews",
+    "restrictions",
+}  # fmt: skip
+INTEGERS = {
+    "line", "start_line", "end_line", "start_column", "end_column", "position", "in_reply_to", "app_id",
+    "required_approving_review_count",
+}  # fmt: skip
 BOOLEANS = {
     "draft", "force", "private", "auto_init", "maintainer_can_modify", "allow_merge_commit", "allow_squash_merge",
-    "allow_rebase_merge", "delete_branch_on_merge",
+    "allow_rebase_merge", "delete_branch_on_merge", "strict", "enforce_admins", "dismiss_stale_reviews",
+    "require_code_owner_reviews", "require_last_push_approval",
 }  # fmt: skip
 ARRAYS: dict[str, tuple[type, ...]] = {
     "labels": (str, dict),
@@ -24,10 +31,12 @@ ARRAYS: dict[str, tuple[type, ...]] = {
     "annotations": (dict,),
     "actions": (dict,),
     "images": (dict,),
+    "contexts": (str,),
     "repositories": (str,),
     "repository_ids": (int,),
 }
-FREE = {"title", "milestone", "type", "issue_field_values", "issue", "duplicate_issue_id"}
+# "checks" is a permission as well as a list; what uses it checks it.
+FREE = {"checks", "title", "milestone", "type", "issue_field_values", "issue", "duplicate_issue_id"}
 
 
 def check_body(data: dict[str, Any]) -> None:

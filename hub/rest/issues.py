@@ -92,6 +92,13 @@ async def update_issue(call: Call) -> Reply:
     return Reply(views.issue_in_full(call.urls, row))
 
 
+@routes.add(f"DELETE {ISSUES}/{{issue_number}}")
+async def delete_issue(call: Call) -> Reply:
+    """Remove an issue; GitHub has this on its pages only."""
+    issues.delete(call.hub, call.actor, call.repo, call.number("issue_number"))
+    return Reply(status=204)
+
+
 @routes.add(f"GET {ISSUES}/{{issue_number}}/comments")
 async def list_comments(call: Call) -> Reply:
     rows = call.hub.store.all(

@@ -81,9 +81,20 @@ async def list_commits(call: Call) -> Reply:
 
 @routes.add(f"POST {ONE}/requested_reviewers")
 async def request_reviewers(call: Call) -> Reply:
+    number, logins = call.number("pull_number"), _logins(call)
+    row = await pulls.request_reviewers(call.hub, call.actor, call.repo, number, logins)
+    return Reply(views.pull_simple(call.urls, row), 201)
+
+
+@routes.add(f"DELETE {ONE}/requested_reviewers")
+async def remove_reviewers(call: Call) -> Reply:
+    number, logins = call.number("pull_number"), _logins(call)
+    row = await pulls.remove_reviewers(call.hub, call.actor, call.repo, number, logins)
+    return Reply(views.pull_simple(call.urls, row))
+
+
+def _logins(call: Call) -> list[str]:
     logins = call.data.get("reviewers") or []
     if not isinstance(logins, list):
         raise malformed("reviewers must be an array.")
-    number = call.number("pull_number")
-    row = await pulls.request_reviewers(call.hub, call.actor, call.repo, number, [str(one) for one in logins])
-    return Reply(views.pull_simple(call.urls, row), 201)
+    return [str(one) for one in logins]

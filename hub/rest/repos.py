@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.errors import ApiError, not_found
 from hub.rest.call import Call, Reply, Routes
 from hub.rest.commits import shown_commit
-from hub.services import accounts, repos
+from hub.services import accounts, protection, repos
 from hub.views import repos as views
 
 routes = Routes()
@@ -34,27 +34,45 @@ async def list_branches(call: Call) -> Reply:
         {
             "name": name.removeprefix("refs/heads/"),
             "commit": {"sha": sha, "url": call.urls.repo(call.full_name, "commits", sha)},
-            "protected": False,
+            "protected": protection.find(call.hub, call.repo["id"], name.removeprefix("refs/heads/")) is not None,
         }
         for name, sha in rows
     ]
     return Reply(shown, headers=links)
 
 
-@routes.add(
-    "GET /repos/{owner}/{repo}/branches/{branch}/protection",
-    "/repos/{owner}/{repo}/branches/{branch:.+}/protection",
-)
+PROTECTION = "/repos/{owner}/{repo}/branches/{branch}/protection"
+PROTECTION_PATTERN = "/repos/{owner}/{repo}/branches/{branch:.+}/protection"
+
+
+@routes.add(f"GET {PROTECTION}", PROTECTION_PATTERN)
 async def get_protection(call: Call) -> Reply:
     _need_branch(call)
-    raise ApiError(404, "Branch not protected")
+    rule = protection.find(call.hub, call.repo["id"], call.text("branch"))
+    if rule is None:
+        raise ApiError(404, "Branch not protected")
+    return Reply(views.protection(call.urls, call.full_name, rule))
+
+
+@routes.add(f"PUT {PROTECTION}", PROTECTION_PATTERN)
+async def protect(call: Call) -> Reply:
+    _need_branch(call)
+    rule = protection.protect(call.hub, call.repo, call.text("branch"), call.data)
+    return Reply(views.protection(call.urls, call.full_name, rule))
+
+
+@routes.add(f"DELETE {PROTECTION}", PROTECTION_PATTERN)
+async def unprotect(call: Call) -> Reply:
+    if not protection.remove(call.hub, call.repo, call.text("branch")):
+        raise ApiError(404, "Branch not protected")
+    return Reply(status=204)
 
 
 @routes.add("GET /repos/{owner}/{repo}/branches/{branch}", "/repos/{owner}/{repo}/branches/{branch:.+}")
 async def get_branch(call: Call) -> Reply:
     name, sha = call.text("branch"), _need_branch(call)
-    commit = await shown_commit(call, sha)
-    return Reply(views.branch(call.urls, call.full_name, name, commit))
+    commit, rule = await shown_commit(call, sha), protection.find(call.hub, call.repo["id"], name)
+    return Reply(views.branch(call.urls, call.full_name, name, commit, rule))
 
 
 def _need_branch(call: Call) -> str:

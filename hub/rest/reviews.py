@@ -34,6 +34,20 @@ async def get_review(call: Call) -> Reply:
     return Reply(views.review(call.urls, row))
 
 
+@routes.add(f"PUT {ONE}/reviews/{{review_id}}")
+async def edit_review(call: Call) -> Reply:
+    number, review = call.number("pull_number"), call.number("review_id")
+    row = await reviews.edit(call.hub, call.actor, call.repo, number, review, call.data)
+    return Reply(views.review(call.urls, row))
+
+
+@routes.add(f"PUT {ONE}/reviews/{{review_id}}/dismissals")
+async def dismiss_review(call: Call) -> Reply:
+    number, review = call.number("pull_number"), call.number("review_id")
+    row = await reviews.dismiss(call.hub, call.actor, call.repo, number, review, call.data)
+    return Reply(views.review(call.urls, row))
+
+
 @routes.add(f"GET {ONE}/reviews/{{review_id}}/comments")
 async def list_review_comments(call: Call) -> Reply:
     pull = _pull(call)
@@ -74,3 +88,9 @@ async def get_comment(call: Call) -> Reply:
 async def edit_comment(call: Call) -> Reply:
     row = await reviews.edit_comment(call.hub, call.actor, call.repo, call.number("comment_id"), call.data)
     return Reply(views.review_comment(call.urls, row))
+
+
+@routes.add(f"DELETE {PULLS}/comments/{{comment_id}}")
+async def delete_comment(call: Call) -> Reply:
+    await reviews.delete_comment(call.hub, call.actor, call.repo, call.number("comment_id"))
+    return Reply(status=204)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hub.auth import issue_installation_token
 from hub.context import Hub
-from hub.errors import ApiError, not_found
+from hub.errors import ApiError, not_found, suspended
 from hub.manifest import Manifest, parse
 from hub.services import accounts
 from hub.store import Row, timestamp
@@ -21,6 +21,7 @@ from hub.views.accounts import Json, user
 from hub.views.apps import installation as show_installation
 from hub.views.repos import repository_stub
 
+WITHHELD = "SELECT repository_id FROM withheld WHERE installation_id = ?"
 MANIFEST_LIFE = timedelta(hours=1)
 
 
@@ -111,17 +112,20 @@ def _ping(hub: Hub, app: Row) -> Json:
 
 
 def install_everywhere(hub: Hub, app: Row) -> None:
-    """Install an app on every account that owns a repository and hasn't got it yet."""
+    """Install an app on every account that owns a repository, hasn't got it yet and hasn't taken it off."""
     owners = hub.store.all(
         "SELECT DISTINCT owner_id FROM repositories WHERE owner_id NOT IN"
-        " (SELECT account_id FROM installations WHERE app_id = ?)",
+        " (SELECT account_id FROM installations WHERE app_id = ?"
+        " UNION SELECT account_id FROM uninstalls WHERE app_id = ?)",
+        app["id"],
         app["id"],
     )
     for owner in owners:
-        _install(hub, app, accounts.need(hub.store, owner["owner_id"]))
+        install(hub, app, accounts.need(hub.store, owner["owner_id"]), accounts.need(hub.store, app["owner_id"]))
 
 
-def _install(hub: Hub, app: Row, account: Row) -> None:
+def install(hub: Hub, app: Row, account: Row, person: Row) -> None:
+    """Install an app on an account, in a person's name; call it inside a transaction."""
     now = hub.store.now()
     number = hub.store.insert(
         "installations", app_id=app["id"], account_id=account["id"], created_at=now, updated_at=now
@@ -131,7 +135,7 @@ def _install(hub: Hub, app: Row, account: Row) -> None:
         "installation": show_installation(hub.urls, get_installation(hub, number)),
         "repositories": [repository_stub(repo) for repo in accounts.repositories_of(hub, account["id"])],
         "requester": None,
-        "sender": user(hub.urls, accounts.need(hub.store, app["owner_id"])),
+        "sender": user(hub.urls, person),
     }
     hub.outbox.add(app, "installation", payload, number)
 
@@ -166,7 +170,20 @@ def get_installation(hub: Hub, number: int, app_id: int | None = None) -> Row:
         **row,
         "app": accounts.need_app(hub.store, row["app_id"]),
         "account": accounts.need(hub.store, row["account_id"]),
+        "suspended": _suspension(hub, number),
+        "withheld": {one["repository_id"] for one in hub.store.all(WITHHELD, number)},
     }
+
+
+def _suspension(hub: Hub, number: int) -> Row | None:
+    row = hub.store.one("SELECT * FROM suspensions WHERE installation_id = ?", number)
+    return None if row is None else {**row, "by": accounts.need(hub.store, row["account_id"])}
+
+
+def repositories(hub: Hub, installation: Row) -> list[Row]:
+    """List the repositories that an installation sees."""
+    owned = accounts.repositories_of(hub, installation["account_id"])
+    return [repo for repo in owned if repo["id"] not in installation["withheld"]]
 
 
 def installations(hub: Hub, app_id: int) -> list[Row]:
@@ -194,9 +211,11 @@ class Granted:
 
 def grant(hub: Hub, installation: Row, wanted: Json) -> Granted:
     """Make an installation token, narrowed to the repositories and permissions asked for."""
+    if installation["suspended"]:
+        raise suspended()
     held: dict[str, str] = json.loads(installation["app"]["permissions"])
     permissions = _narrowed(held, wanted.get("permissions"))
-    repos = _chosen(accounts.repositories_of(hub, installation["account_id"]), wanted)
+    repos = _chosen(repositories(hub, installation), wanted)
     ids = None if repos is None else [repo["id"] for repo in repos]
     with hub.store.transaction():
         hub.store.execute("DELETE FROM tokens WHERE expires_at < ?", timestamp(hub.store.moment()))

@@ -15,6 +15,7 @@ LONGEST_TEXT = 65_535
 STATUSES = ("queued", "in_progress", "completed", "waiting", "requested", "pending")
 CONCLUSIONS = ("action_required", "cancelled", "failure", "neutral", "success", "skipped", "stale", "timed_out")
 LEVELS = ("notice", "warning", "failure")
+ACTION = {"label": 20, "description": 40, "identifier": 20}  # characters of a button's texts
 ANNOTATION = ("path", "start_line", "end_line", "start_column", "end_column", "annotation_level", "title", "message",
               "raw_details")  # fmt: skip
 
@@ -71,6 +72,12 @@ def _actions(data: Json) -> dict[str, Any]:
         return {}
     if len(actions) > 3:
         raise malformed(f"No more than 3 items are allowed; {len(actions)} were supplied.")
+    for action in actions:
+        for field, most in ACTION.items():
+            if not action.get(field):
+                raise malformed(f'"{field}" wasn\'t supplied.')
+            if len(action[field]) > most:
+                raise malformed(f"Only {most} characters are allowed; {len(action[field])} were supplied.")
     return {"actions": json.dumps(actions)}
 
 

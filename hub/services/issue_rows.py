@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.auth import Actor
 from hub.context import Hub
-from hub.errors import not_found
+from hub.errors import ApiError, not_found
 from hub.services import accounts
 from hub.services.accounts import person_of
 from hub.store import Row, Store
@@ -14,8 +14,13 @@ def load(hub: Hub, repo: Row, number: int) -> Row:
     """Fetch an issue (or the issue side of a pull request) with all that is shown of it."""
     row = hub.store.one("SELECT * FROM issues WHERE repository_id = ? AND number = ?", repo["id"], number)
     if row is None:
-        raise not_found()
+        raise _gone(hub, repo, number)
     return fill(hub, repo, row)
+
+
+def _gone(hub: Hub, repo: Row, number: int) -> ApiError:
+    sql = "SELECT 1 FROM deleted_issues WHERE repository_id = ? AND number = ?"
+    return ApiError(410, "This issue was deleted") if hub.store.one(sql, repo["id"], number) else not_found()
 
 
 def fill(hub: Hub, repo: Row, row: Row) -> Row:
@@ -57,7 +62,26 @@ def reaction_counts(hub: Hub, subject: str, subject_id: int) -> dict[str, int]:
 
 def next_number(hub: Hub, repo: Row) -> int:
     """Give the next number; issues and pull requests share them."""
-    return int(hub.store.value("SELECT coalesce(max(number), 0) + 1 FROM issues WHERE repository_id = ?", repo["id"]))
+    sql = (
+        "SELECT coalesce(max(number), 0) + 1 FROM (SELECT number FROM issues WHERE repository_id = ?"
+        " UNION ALL SELECT number FROM deleted_issues WHERE repository_id = ?)"
+    )
+    return int(hub.store.value(sql, repo["id"], repo["id"]))
+
+
+def erase(hub: Hub, issue: Row) -> None:
+    """Remove an issue and all that belongs to it; its number stays taken."""
+    store, number = hub.store, issue["id"]
+    store.execute(
+        "DELETE FROM reactions WHERE (subject = 'issue' AND subject_id = ?) OR (subject = 'comment' AND subject_id IN"
+        " (SELECT id FROM comments WHERE issue_id = ?))",
+        number,
+        number,
+    )
+    for table in ("comments", "issue_labels", "issue_events", "assignees"):
+        store.execute(f"DELETE FROM {table} WHERE issue_id = ?", number)  # noqa: S608 - names are literals
+    store.execute("DELETE FROM issues WHERE id = ?", number)
+    store.execute("INSERT INTO deleted_issues VALUES (?, ?)", issue["repository_id"], issue["number"])
 
 
 def insert(hub: Hub, actor: Actor, repo: Row, title: str, body: str | None) -> int:

@@ -78,6 +78,16 @@ def set_state(hub: Hub, actor: Actor, repo: Row, before: Row, state: str, reason
     telling.of_issue(hub, actor, repo, action, issue_rows.load(hub, repo, before["number"]))
 
 
+def delete(hub: Hub, actor: Actor, repo: Row, number: int) -> None:
+    """Remove an issue for good; a pull request can only be closed."""
+    issue = issue_rows.load(hub, repo, number)
+    if issue["pull"]:
+        raise ApiError(422, "Validation Failed", ["A pull request can't be deleted."])
+    with hub.store.transaction():
+        telling.of_issue(hub, actor, repo, "deleted", issue)
+        issue_rows.erase(hub, issue)
+
+
 # Assignees -----------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from hub.context import Hub
 from hub.errors import ApiError, invalid
 from hub.faults import merges
 from hub.repository import ZERO, Author, Commit, Conflict, GitRepository, RefMoved
-from hub.services import merged, pull_rows, pushes
+from hub.services import accounts, merged, protection, pull_rows, pushes
 from hub.services.accounts import person_of
 from hub.services.push_notes import Note, RefChange
 from hub.store import Row
@@ -42,6 +42,8 @@ async def merge(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> s
     async with git.lock:
         row = await pull_rows.load(hub, repo, number)
         _refuse(repo, row, method, data.get("sha"))
+        if protection.binds(hub, row, accounts.role(hub.store, repo, actor.account)):
+            _refuse_unready(hub, row)
         base = git.branch(row["base_ref"])
         if base is None:
             raise ApiError(405, NOT_MERGEABLE)
@@ -70,6 +72,15 @@ def _refuse(repo: Row, row: Row, method: str, expected: str | None) -> None:
         raise ApiError(409, HEAD_MODIFIED)
     if row["facts"].mergeable is False:
         raise ApiError(405, NOT_MERGEABLE)
+
+
+def _refuse_unready(hub: Hub, row: Row) -> None:
+    """Refuse what the base's protection asks for and the pull request lacks."""
+    lacking = protection.missing(hub, row)
+    if lacking:
+        raise ApiError(405, lacking)
+    if row["facts"].mergeable_state == "behind":
+        raise ApiError(405, protection.OUT_OF_DATE)
 
 
 async def _combine(git: GitRepository, actor: Actor, row: Row, base: str, method: str, data: Json) -> str:

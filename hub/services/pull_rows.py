@@ -8,7 +8,7 @@ from hub.context import Hub
 from hub.diffs import Change
 from hub.errors import not_found
 from hub.repository import Commit, GitRepository
-from hub.services import accounts, issue_rows
+from hub.services import accounts, issue_rows, protection
 from hub.store import Row
 
 MOST_COMMITS = 250  # as many as GitHub lists
@@ -88,6 +88,10 @@ async def _mergeable(hub: Hub, git: GitRepository, row: Row, base: str) -> tuple
         return False, "dirty"
     if row["draft"]:
         return True, "draft"
+    if protection.missing(hub, row):
+        return True, "blocked"
+    if protection.is_strict(hub, row) and not await git.is_ancestor(base, row["head_sha"]):
+        return True, "behind"
     latest = hub.store.all(
         "SELECT status, conclusion FROM check_runs WHERE id IN"
         " (SELECT max(id) FROM check_runs WHERE repository_id = ? AND head_sha = ? GROUP BY suite_id, name)",

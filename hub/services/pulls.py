@@ -146,3 +146,19 @@ async def request_reviewers(hub: Hub, actor: Actor, repo: Row, number: int, logi
         for one in filter(None, people):
             telling.of_pull(hub, actor, repo, "review_requested", fresh, requested_reviewer=user(hub.urls, one))
     return fresh
+
+
+async def remove_reviewers(hub: Hub, actor: Actor, repo: Row, number: int, logins: list[str]) -> Row:
+    """Take back that people were asked; who wasn't asked is passed over."""
+    row = await pull_rows.load(hub, repo, number)
+    lowered = {login.lower() for login in logins}
+    asked = [one for one in row["requested_reviewers"] if one["login"].lower() in lowered]
+    with hub.store.transaction():
+        for one in asked:
+            hub.store.execute(
+                "DELETE FROM review_requests WHERE issue_id = ? AND account_id = ?", row["issue"]["id"], one["id"]
+            )
+        fresh = {**pull_rows.find(hub, repo, number), "facts": row["facts"]}
+        for one in asked:
+            telling.of_pull(hub, actor, repo, "review_request_removed", fresh, requested_reviewer=user(hub.urls, one))
+    return fresh

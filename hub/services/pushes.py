@@ -8,7 +8,7 @@ from hub.diffs import Change
 from hub.events import emit
 from hub.git import GitError
 from hub.repository import EMPTY_TREE, ZERO, Commit, GitRepository, RefMoved
-from hub.services import accounts, checks, merged, pull_rows, pulls, push_notes, telling
+from hub.services import accounts, checks, merged, places, pull_rows, pulls, push_notes, telling
 from hub.services.accounts import person_of
 from hub.services.push_notes import Note, RefChange
 from hub.store import Row
@@ -75,9 +75,11 @@ async def _synchronize(hub: Hub, actor: Actor, repo: Row, row: Row, change: RefC
     await git.git("update-ref", f"refs/pull/{row['number']}/head", change.new)
     base = git.branch(row["base_ref"]) or row["base_sha"]
     facts = await pull_rows.facts(hub, repo, row)
+    followed = await places.followed(hub, repo, row, change.new)
     with hub.store.transaction():
         hub.store.update("pulls", row["id"], head_sha=change.new, base_sha=base)
         hub.store.update("issues", row["issue"]["id"], updated_at=hub.store.now())
+        places.keep(hub, followed)
         fresh = {**pull_rows.find(hub, repo, row["number"]), "facts": facts}
         telling.of_pull(hub, actor, repo, "synchronize", fresh, before=change.old, after=change.new)
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from hub.auth import Actor
 from hub.context import Hub
-from hub.diffs import Change, position_in
-from hub.errors import ApiError, custom, invalid, malformed, not_found
+from hub.errors import ApiError, invalid, malformed, not_found
 from hub.events import emit
-from hub.services import accounts, issue_rows, pull_rows, texts
+from hub.services import accounts, issue_rows, places, pull_rows, texts
 from hub.services.accounts import person_of
 from hub.store import Row
 from hub.views import pulls as views
 from hub.views.accounts import Json
 
+VERDICTS = ("APPROVED", "CHANGES_REQUESTED")
 STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED", None: "PENDING"}
 
 
@@ -56,10 +56,10 @@ async def create(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) -> 
     if event in {"REQUEST_CHANGES", "COMMENT"} and not body and not comments:
         raise ApiError(422, "Unprocessable Entity", ["Body can't be blank"])
     sha = data.get("commit_id") or pull["head_sha"]
-    places = [await _place(hub, repo, pull, sha, one) for one in comments]
+    found = [await _found(hub, repo, pull, sha, one) for one in comments]
     with hub.store.transaction():
         review_id = _insert_review(hub, pull, person, STATES[event], body, sha)
-        made = [_insert_comment(hub, pull, person, review_id, place) for place in places]
+        made = [_insert_comment(hub, pull, person, review_id, *place) for place in found]
         hub.store.update("issues", pull["issue"]["id"], updated_at=hub.store.now())
         review = find(hub, repo, pull, review_id)
         if event is not None:
@@ -82,46 +82,15 @@ def _insert_review(hub: Hub, pull: Row, person: Row, state: str, body: str, sha:
     )
 
 
-async def _place(hub: Hub, repo: Row, pull: Row, sha: str, data: Json) -> Row:
-    """Find the place in the diff that a comment is about."""
-    body = texts.checked_body(data.get("body"), "PullRequestReviewComment", needed=True)
-    git = hub.git(repo)
-    base = pull_rows.tip_of_base(git, pull)
-    if await git.kind(sha) != "commit":
-        raise invalid("PullRequestReviewComment", "commit_id")
-    start = await git.merge_base(base, sha) or base
-    change = next((one for one in await git.changes(start, sha) if one.path == data.get("path")), None)
-    if change is None:
-        raise invalid("PullRequestReviewComment", "path")
-    place = {"path": change.path, "commit_sha": sha, "body": body, "start_side": None, "start_line": None}
-    if data.get("subject_type") == "file":
-        return {**place, "subject_type": "file", "side": "RIGHT", "line": None, "position": 1, "diff_hunk": ""}
-    return {**place, "subject_type": "line", **_line(change, data)}
+async def _found(hub: Hub, repo: Row, pull: Row, sha: str, data: Json) -> tuple[Row, Row | None]:
+    """Find the place that a comment is written for, and where it is by now if that is another one."""
+    place = await places.find(hub, repo, pull, sha, data)
+    return place, await places.by_now(hub, repo, pull, place)
 
 
-def _line(change: Change, data: Json) -> Row:
-    side = data.get("side") or "RIGHT"
-    patch = change.patch or ""
-    if data.get("line") is not None:
-        found = position_in(patch, int(data["line"]), side)
-        if found is None:
-            raise custom("PullRequestReviewComment", "pull_request_review_thread.line must be part of the diff")
-        position, hunk = found
-        line = int(data["line"])
-    elif data.get("position") is not None:
-        position, line = int(data["position"]), 1
-        hunk = "\n".join(patch.split("\n")[: position + 1])
-    else:
-        raise malformed('"line" wasn\'t supplied.')
-    place: dict[str, Any] = {"side": side, "line": line, "position": position, "diff_hunk": hunk}
-    if data.get("start_line") is not None:
-        place |= {"start_line": int(data["start_line"]), "start_side": data.get("start_side") or side}
-    return place
-
-
-def _insert_comment(hub: Hub, pull: Row, person: Row, review_id: int, place: Row) -> int:
+def _insert_comment(hub: Hub, pull: Row, person: Row, review_id: int, place: Row, by_now: Row | None) -> int:
     now = hub.store.now()
-    return hub.store.insert(
+    comment_id = hub.store.insert(
         "review_comments",
         issue_id=pull["issue_id"],
         repository_id=pull["repository_id"],
@@ -131,16 +100,63 @@ def _insert_comment(hub: Hub, pull: Row, person: Row, review_id: int, place: Row
         updated_at=now,
         **place,
     )
+    if by_now is not None:
+        places.keep(hub, [{**by_now, "comment_id": comment_id}])
+    return comment_id
+
+
+async def edit(hub: Hub, actor: Actor, repo: Row, number: int, review_id: int, data: Json) -> Row:
+    """Change the text of a review."""
+    pull = await pull_rows.load(hub, repo, number)
+    before = find(hub, repo, pull, review_id)
+    if not texts.may_edit(hub, actor, repo, before["user_id"]):
+        raise ApiError(403, "Must have admin rights to Repository.")
+    body = texts.checked_body(data.get("body"), "PullRequestReview", needed=True)
+    with hub.store.transaction():
+        hub.store.update("reviews", review_id, body=body)
+        after = find(hub, repo, pull, review_id)
+        changes = {"body": {"from": before["body"]}} if body != before["body"] else {}
+        _tell_review(hub, actor, repo, pull, "edited", after, changes=changes)
+    return after
+
+
+async def dismiss(hub: Hub, actor: Actor, repo: Row, number: int, review_id: int, data: Json) -> Row:
+    """Take the weight from a verdict; the reason is shown with it."""
+    pull = await pull_rows.load(hub, repo, number)
+    before = find(hub, repo, pull, review_id)
+    message = data.get("message")
+    if not isinstance(message, str) or not message.strip():
+        raise malformed('"message" wasn\'t supplied.')
+    if before["state"] not in VERDICTS:
+        raise ApiError(422, "Unprocessable Entity", [f"Can not dismiss a {before['state'].lower()} review"])
+    with hub.store.transaction():
+        hub.store.update("reviews", review_id, state="DISMISSED")
+        after = find(hub, repo, pull, review_id)
+        _tell_review(hub, actor, repo, pull, "dismissed", after)
+    return after
+
+
+def verdicts(rows: list[Row]) -> dict[int, Row]:
+    """Give everybody's present verdict on a pull request: the last that wasn't a mere comment."""
+    return {row["user_id"]: row for row in rows if row["state"] in {*VERDICTS, "DISMISSED"}}
 
 
 def _tell(hub: Hub, actor: Actor, repo: Row, pull: Row, review: Row, comments: list[Row]) -> None:
-    sender, shown = person_of(actor), _pull_in_webhook(hub, pull)
-    submitted = {**views.review(hub.urls, review), "state": review["state"].lower()}
-    payload = {"action": "submitted", "review": submitted, "pull_request": shown}
-    emit(hub, repo, sender, "pull_request_review", payload)
+    _tell_review(hub, actor, repo, pull, "submitted", review)
     for row in comments:
-        payload = {"action": "created", "comment": views.review_comment(hub.urls, row), "pull_request": shown}
-        emit(hub, repo, sender, "pull_request_review_comment", payload)
+        _tell_comment(hub, actor, repo, pull, "created", row)
+
+
+def _tell_review(hub: Hub, actor: Actor, repo: Row, pull: Row, action: str, review: Row, **more: Any) -> None:
+    shown = {**views.review(hub.urls, review), "state": review["state"].lower()}
+    payload = {"action": action, "review": shown, "pull_request": _pull_in_webhook(hub, pull), **more}
+    emit(hub, repo, person_of(actor), "pull_request_review", payload)
+
+
+def _tell_comment(hub: Hub, actor: Actor, repo: Row, pull: Row, action: str, row: Row, **more: Any) -> None:
+    shown = views.review_comment(hub.urls, row)
+    payload = {"action": action, "comment": shown, "pull_request": _pull_in_webhook(hub, pull), **more}
+    emit(hub, repo, person_of(actor), "pull_request_review_comment", payload)
 
 
 def _pull_in_webhook(hub: Hub, pull: Row) -> Json:
@@ -176,6 +192,7 @@ def _fill_comment(hub: Hub, repo: Row, row: Row) -> Row:
         "full_name": repo["full_name"],
         "number": hub.store.value("SELECT number FROM issues WHERE id = ?", row["issue_id"]),
         "reactions": issue_rows.reaction_counts(hub, "review_comment", row["id"]),
+        "now": places.present(hub, row),
     }
 
 
@@ -187,8 +204,7 @@ async def comment(hub: Hub, actor: Actor, repo: Row, number: int, data: Json) ->
     for field in ("body", "commit_id", "path"):
         if not data.get(field):
             raise malformed(f'"{field}" wasn\'t supplied.')
-    place = await _place(hub, repo, pull, data["commit_id"], data)
-    return _add_single(hub, actor, repo, pull, place)
+    return _add_single(hub, actor, repo, pull, *await _found(hub, repo, pull, data["commit_id"], data))
 
 
 async def reply(hub: Hub, actor: Actor, repo: Row, number: int, comment_id: int, data: Json) -> Row:
@@ -201,34 +217,41 @@ async def reply(hub: Hub, actor: Actor, repo: Row, number: int, comment_id: int,
     kept = ("path", "commit_sha", "start_side", "start_line", "subject_type", "side", "line", "position", "diff_hunk")
     place = {name: first[name] for name in kept}
     place |= {"body": body, "in_reply_to_id": first["in_reply_to_id"] or first["id"]}
-    return _add_single(hub, actor, repo, pull, place)
+    return _add_single(hub, actor, repo, pull, place, first["now"])
 
 
-def _add_single(hub: Hub, actor: Actor, repo: Row, pull: Row, place: Row) -> Row:
+def _add_single(hub: Hub, actor: Actor, repo: Row, pull: Row, place: Row, by_now: Row | None) -> Row:
     """Write a comment that stands in a review of its own, as GitHub does."""
     person = person_of(actor)
     with hub.store.transaction():
         review_id = _insert_review(hub, pull, person, "COMMENTED", "", place["commit_sha"])
-        row = load_comment(hub, repo, _insert_comment(hub, pull, person, review_id, place))
+        row = load_comment(hub, repo, _insert_comment(hub, pull, person, review_id, place, by_now))
         _tell(hub, actor, repo, pull, find(hub, repo, pull, review_id), [row])
     return row
 
 
 async def edit_comment(hub: Hub, actor: Actor, repo: Row, comment_id: int, data: Json) -> Row:
     """Change what a comment on a line says."""
-    before = load_comment(hub, repo, comment_id)
-    if not texts.may_edit(hub, actor, repo, before["user_id"]):
-        raise ApiError(403, "Must have admin rights to Repository.")
+    before, pull = await _own_comment(hub, actor, repo, comment_id)
     body = texts.checked_body(data.get("body"), "PullRequestReviewComment", needed=True)
-    pull = await pull_rows.load(hub, repo, before["number"])
     with hub.store.transaction():
         hub.store.update("review_comments", comment_id, body=body, updated_at=hub.store.now())
         row = load_comment(hub, repo, comment_id)
-        payload = {
-            "action": "edited",
-            "comment": views.review_comment(hub.urls, row),
-            "pull_request": _pull_in_webhook(hub, pull),
-            "changes": {"body": {"from": before["body"]}},
-        }
-        emit(hub, repo, person_of(actor), "pull_request_review_comment", payload)
+        _tell_comment(hub, actor, repo, pull, "edited", row, changes={"body": {"from": before["body"]}})
     return row
+
+
+async def delete_comment(hub: Hub, actor: Actor, repo: Row, comment_id: int) -> None:
+    """Remove a comment on a line; the answers to it stay."""
+    row, pull = await _own_comment(hub, actor, repo, comment_id)
+    with hub.store.transaction():
+        hub.store.execute("DELETE FROM review_comments WHERE id = ?", comment_id)
+        hub.store.execute("DELETE FROM reactions WHERE subject = 'review_comment' AND subject_id = ?", comment_id)
+        _tell_comment(hub, actor, repo, pull, "deleted", row)
+
+
+async def _own_comment(hub: Hub, actor: Actor, repo: Row, comment_id: int) -> tuple[Row, Row]:
+    row = load_comment(hub, repo, comment_id)
+    if not texts.may_edit(hub, actor, repo, row["user_id"]):
+        raise ApiError(403, "Must have admin rights to Repository.")
+    return row, await pull_rows.load(hub, repo, row["number"])

@@ -35,11 +35,11 @@ def maybe_app(urls: Urls, row: Row | None) -> Json | None:
 
 def installation(urls: Urls, row: Row) -> Json:
     """Show an installation of an app on an account."""
-    owner = row["app"]
+    owner, suspended = row["app"], row["suspended"]
     return {
         "id": row["id"],
         "account": _account(urls, row["account"]),
-        "repository_selection": "all",
+        "repository_selection": "selected" if row["withheld"] else "all",
         "access_tokens_url": f"{urls.api}/app/installations/{row['id']}/access_tokens",
         "repositories_url": f"{urls.api}/installation/repositories",
         "html_url": f"{urls.web}/settings/installations/{row['id']}",
@@ -55,8 +55,8 @@ def installation(urls: Urls, row: Row) -> Json:
         "single_file_name": None,
         "has_multiple_single_files": False,
         "single_file_paths": [],
-        "suspended_by": None,
-        "suspended_at": None,
+        "suspended_by": user(urls, suspended["by"]) if suspended else None,
+        "suspended_at": suspended["suspended_at"] if suspended else None,
     }
 
 

@@ -133,7 +133,8 @@ def review(urls: Urls, row: Row) -> Json:
 
 
 def review_comment(urls: Urls, row: Row) -> Json:
-    """Show a comment on a line or file of a pull request."""
+    """Show a comment on a line or file of a pull request; an outdated one has neither line nor position."""
+    now = row["now"]
     pull_url = urls.repo(row["full_name"], "pulls", row["number"])
     here = urls.repo(row["full_name"], "pulls", "comments", row["id"])
     page = f"{urls.page(row['full_name'], 'pull', row['number'])}#discussion_r{row['id']}"
@@ -147,19 +148,19 @@ def review_comment(urls: Urls, row: Row) -> Json:
         "_links": {"self": {"href": here}, "html": {"href": page}, "pull_request": {"href": pull_url}},
         "diff_hunk": row["diff_hunk"],
         "path": row["path"],
-        "position": row["position"],
+        "position": now["position"],
         "original_position": row["position"],
-        "commit_id": row["commit_sha"],
+        "commit_id": now["commit_sha"],
         "original_commit_id": row["commit_sha"],
         "user": user(urls, row["user"]),
         "body": row["body"],
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
         "author_association": row["association"],
-        "start_line": row["start_line"],
+        "start_line": now["start_line"],
         "original_start_line": row["start_line"],
         "start_side": row["start_side"],
-        "line": row["line"] or 1,
+        "line": None if now["position"] is None else now["line"] or 1,
         "original_line": row["line"] or 1,
         "side": row["side"],
         "subject_type": row["subject_type"],

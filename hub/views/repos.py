@@ -152,20 +152,53 @@ def git_ref(urls: Urls, full_name: str, ref: str, sha: str, kind: str) -> Json:
     }
 
 
-def branch(urls: Urls, full_name: str, name: str, shown_commit: Json) -> Json:
-    """Show a branch; the hub protects none."""
+def branch(urls: Urls, full_name: str, name: str, shown_commit: Json, rule: Row | None) -> Json:
+    """Show a branch, and which checks it asks for to those who may not see the whole protection."""
     here = urls.repo(full_name, "branches", name)
+    contexts = rule["contexts"] if rule else []
+    level = "off" if not contexts else "everyone" if rule and rule["enforce_admins"] else "non_admins"
     return {
         "name": name,
         "commit": shown_commit,
         "_links": {"self": here, "html": urls.page(full_name, "tree", name)},
-        "protected": False,
+        "protected": rule is not None,
         "protection": {
-            "enabled": False,
-            "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []},
+            "enabled": rule is not None,
+            "required_status_checks": {"enforcement_level": level, "contexts": contexts, "checks": _checks(contexts)},
         },
         "protection_url": f"{here}/protection",
     }
+
+
+def _checks(contexts: list[str]) -> list[Json]:
+    return [{"context": name, "app_id": None} for name in contexts]
+
+
+def protection(urls: Urls, full_name: str, rule: Row) -> Json:
+    """Show what a protected branch asks for."""
+    here = f"{urls.repo(full_name, 'branches', rule['branch'])}/protection"
+    shown: Json = {
+        "url": here,
+        "enforce_admins": {"url": f"{here}/enforce_admins", "enabled": bool(rule["enforce_admins"])},
+        **{name: {"enabled": False} for name in ("required_linear_history", "allow_force_pushes", "allow_deletions")},
+    }
+    if rule["has_checks"]:
+        shown["required_status_checks"] = {
+            "url": f"{here}/required_status_checks",
+            "strict": bool(rule["strict"]),
+            "contexts": rule["contexts"],
+            "contexts_url": f"{here}/required_status_checks/contexts",
+            "checks": _checks(rule["contexts"]),
+        }
+    if rule["has_reviews"]:
+        shown["required_pull_request_reviews"] = {
+            "url": f"{here}/required_pull_request_reviews",
+            "dismiss_stale_reviews": False,
+            "require_code_owner_reviews": False,
+            "require_last_push_approval": False,
+            "required_approving_review_count": rule["reviews"],
+        }
+    return shown
 
 
 def collaborator_permission(urls: Urls, account: Row, role: str | None) -> Json:

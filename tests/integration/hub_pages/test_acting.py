@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from hub.pages.boxes import version
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -134,12 +137,25 @@ async def test_a_check_is_read_and_asked_for_again(site: Site) -> None:
         assert words in page.words
     assert "Some checks were not successful" in (await you.see(f"{HOME}/pull/{pull['number']}")).words
     assert "1 of 2 failed" in (await you.see(f"{HOME}/pull/{pull['number']}/checks")).words
-    await you.send(f"{page.path}/rerequest", {}, seen=page.path)
-    assert (await site.names())[-1] == "check_run.rerequested"
-    assert "Fix it" in page.words
-    await you.send(f"{page.path}/actions/fix", {}, seen=page.path)
+    for action in ("rerequest", "rerequest-all"):
+        await you.send(f"{page.path}/{action}", {}, seen=page.path)
+    assert (await site.names())[-2:] == ["check_run.rerequested", "check_suite.rerequested"]
+
+
+async def test_a_button_of_a_check_is_pressed(site: Site) -> None:
+    """The page shows what the app offers; pressing it tells the app which button it was."""
+    pull = await site.pull()
+    fix = {"label": "Fix formatting", "description": "Commit what it makes", "identifier": "format"}
+    data = {"name": "lint", "head_sha": pull["head"]["sha"], "conclusion": "failure", "actions": [fix]}
+    run = await site.rest("POST", f"{REPO}/check-runs", data, await site.bot())
+    you, seen = await site.person(), f"{HOME}/runs/{run['id']}"
+    assert "Fix formatting" in (await you.see(seen)).words
+    stranger = await site.person("stranger")
+    assert "Fix formatting" not in (await stranger.see(seen)).words
+    assert (await stranger.send(f"{seen}/actions", {"identifier": "format"}, seen=seen)).status == 403
+    await you.send(f"{seen}/actions", {"identifier": "format"}, seen=seen)
     assert (await site.names())[-1] == "check_run.requested_action"
-    assert (await you.send(f"{page.path}/actions/other", {}, seen=page.path)).status == 404
+    assert site.heard[-1][1]["requested_action"] == {"identifier": "format"}
 
 
 async def test_a_delivery_is_read_and_sent_again(site: Site) -> None:
@@ -191,3 +207,97 @@ async def test_a_refused_form_says_why_and_keeps_what_was_written(site: Site) ->
     assert page.status == 422
     assert "Title is missing." in page.words
     assert "Long thought" in page.words
+
+
+async def test_a_box_in_somebodys_comment_is_ticked(site: Site) -> None:
+    """Ticking a box edits the comment: the app hears who did it and what the comment said before."""
+    await site.rest("POST", f"{REPO}/issues", {"title": "One", "body": "- [ ] mine"})
+    plan = "Plan\r\n\r\n- [ ] **Approve** this plan\r\n- [x] done\r\n\r\n```\r\n- [ ] no box\r\n```"
+    made = await site.rest("POST", f"{REPO}/issues/1/comments", {"body": plan}, await site.bot())
+    you, seen = await site.person(), f"{HOME}/issues/1"
+    shown = await you.see(seen)
+    boxes = re.findall(r'role="checkbox" form="([\w-]+)" name="line" value="(\d+)" aria-checked="(\w+)"', shown.text)
+    anchor = f"tick-issuecomment-{made['id']}"
+    assert boxes == [("tick-issue-1", "0", "false"), (anchor, "2", "false"), (anchor, "3", "true")]
+    version = re.search(rf'id="{anchor}".*?name="seen" value="(\w+)"', shown.text)
+    assert version is not None
+    fields = {"line": "2", "seen": version[1]}
+    ticked = await you.send(f"{HOME}/issues/comments/{made['id']}/tick", fields, seen=seen)
+    assert ticked.path == seen
+    now = await site.rest("GET", f"{REPO}/issues/comments/{made['id']}")
+    assert now["body"] == plan.replace("[ ] **Approve", "[x] **Approve")
+    assert (await site.names())[-1] == "issue_comment.edited"
+    told = site.heard[-1][1]
+    assert (told["sender"]["login"], told["changes"]) == ("you", {"body": {"from": plan}})
+    assert told["comment"]["user"]["login"] == "helper[bot]"
+    stale = await you.send(f"{HOME}/issues/comments/{made['id']}/tick", fields, seen=seen)
+    assert (stale.status, "changed since" in stale.words) == (409, True)
+    first = re.search(r'id="tick-issue-1".*?name="seen" value="(\w+)"', shown.text)
+    assert first is not None
+    await you.send(f"{HOME}/issues/1/tick", {"line": "0", "seen": first[1]}, seen=seen)
+    assert (await site.rest("GET", f"{REPO}/issues/1"))["body"] == "- [x] mine"
+
+
+async def test_what_somebody_wrote_is_changed_and_deleted(site: Site) -> None:
+    """Those with write permission edit and delete any comment, title and text; others only see them."""
+    pull = await site.pull()
+    made = await site.rest("POST", f"{REPO}/issues/1/comments", {"body": "- [ ] teh plan"}, await site.bot())
+    here, comment = f"{HOME}/pull/{pull['number']}", f"{HOME}/issues/comments/{made['id']}"
+    stranger = await site.person("stranger")
+    shown = await stranger.see(here)
+    assert 'role="checkbox"' not in shown.text
+    assert ">Edit" not in shown.text
+    for action in ("edit", "tick", "delete"):
+        fields = {"body": "mine", "line": "0", "seen": version("- [ ] teh plan")}
+        assert (await stranger.send(f"{comment}/{action}", fields, seen=here)).status == 403
+    you = await site.person()
+    edited = await you.send(f"{comment}/edit", {"body": "The plan"}, seen=here)
+    assert (edited.path, "The plan" in edited.words) == (here, True)
+    await you.send(f"{comment}/delete", {}, seen=here)
+    await you.send(f"{HOME}/issues/1/edit", {"title": "Better", "body": "Text"}, seen=here)
+    assert (await site.names())[-3:] == ["issue_comment.edited", "issue_comment.deleted", "pull_request.edited"]
+    assert site.heard[-1][1]["changes"] == {"title": {"from": "A change"}, "body": {"from": "It adds."}}
+
+
+async def test_an_app_is_kept_out_and_let_in_again(site: Site) -> None:
+    """Its page takes a repository away from it, suspends it, takes it off and installs it again."""
+    you, seen = await site.person(), "/apps/helper"
+    number = (await site.rest("GET", "/user/installations"))["installations"][0]["id"]
+    repo = (await site.rest("GET", REPO))["id"]
+    manage = f"/settings/installations/{number}"
+    assert (await you.see(manage)).path == seen
+    for action, said in (
+        ("withhold", "not seen"), ("give", "Take access away"), ("suspend", "Suspended by you"),
+        ("unsuspend", "Suspend"), ("delete", "It isn't installed here"),
+    ):  # fmt: skip
+        page = await you.send(manage, {"action": action, "repository": str(repo)}, seen=seen)
+        assert (page.path, said in page.words) == (seen, True), action
+    await you.send(f"{seen}/installations", {"account": "acme"}, seen=seen)
+    assert (await site.names())[-6:] == [
+        "installation_repositories.removed", "installation_repositories.added", "installation.suspend",
+        "installation.unsuspend", "installation.deleted", "installation.created",
+    ]  # fmt: skip
+    stranger = await site.person("stranger")
+    assert "Uninstall" not in (await stranger.see(seen)).words
+    assert (await stranger.send(f"{seen}/installations", {"account": "acme"}, seen="/")).status == 404
+
+
+async def test_an_issue_is_deleted_for_good(site: Site) -> None:
+    """An administrator deletes it; it is gone from pages and REST, and its number isn't given again."""
+    await site.rest("POST", f"{REPO}/issues", {"title": "Never mind", "labels": ["bug"]})
+    made = await site.rest("POST", f"{REPO}/issues/1/comments", {"body": "Hm"})
+    await site.rest("POST", f"{REPO}/issues/comments/{made['id']}/reactions", {"content": "eyes"})
+    seen = f"{HOME}/issues/1"
+    stranger = await site.person("stranger")
+    assert "Delete this issue" not in (await stranger.see(seen)).words
+    assert (await stranger.send(f"{seen}/delete", {}, seen=seen)).status == 403
+    you = await site.person()
+    page = await you.send(f"{seen}/delete", {}, seen=seen)
+    assert (page.path, "Never mind" in page.words) == (f"{HOME}/issues", False)
+    assert (await site.names())[-1] == "issues.deleted"
+    assert site.heard[-1][1]["issue"]["title"] == "Never mind"
+    gone = await you.see(seen)
+    assert (gone.status, "was deleted" in gone.words) == (410, True)
+    assert (await site.rest("POST", f"{REPO}/issues", {"title": "Next"}))["number"] == 2
+    await site.pull()
+    assert (await you.send(f"{HOME}/issues/3/delete", {}, seen=f"{HOME}/pull/3")).status == 422

@@ -57,9 +57,9 @@ async def test_hostile_text_stays_text_everywhere(site: Site, source: Path, tmp_
     for one in (issue, pull):
         await site.rest("POST", f"{REPO}/issues/{one['number']}/comments", {"body": EVIL})
     line = {"path": "plain.txt", "line": 1, "side": "RIGHT", "body": EVIL}
-    await site.rest(
-        "POST", f"{REPO}/pulls/{pull['number']}/reviews", {"event": "COMMENT", "body": EVIL, "comments": [line]}
-    )
+    suggestion = {**line, "body": f"```suggestion\n{EVIL}\n```\n\n- [ ] {EVIL}"}
+    review = {"event": "COMMENT", "body": EVIL, "comments": [line, suggestion]}
+    await site.rest("POST", f"{REPO}/pulls/{pull['number']}/reviews", review)
     await site.names()
     tree = (await site.rest("GET", f"{REPO}/contents?ref={sha}"))[0]["html_url"].rsplit("/", 1)[0]
     pages = [
@@ -122,8 +122,14 @@ async def test_a_form_without_its_token_does_nothing(site: Site) -> None:
     pull = await site.pull()
     for path in (
         "/login", "/logout", f"{HOME}/issues/1/comments", f"{HOME}/issues/1/labels", f"{HOME}/issues/1/labels/remove",
-        *(f"{HOME}/pull/{pull['number']}/{action}" for action in ("reviews", "merge", "files")),
-        f"{HOME}/runs/1/rerequest", f"{HOME}/runs/1/actions/fix", "/deliveries/1600001/attempts",
+        *(f"{HOME}/issues/1/{action}" for action in ("edit", "tick", "delete")),
+        *(f"{HOME}/issues/comments/1/{action}" for action in ("edit", "tick", "delete")),
+        *(f"{HOME}/pull/{pull['number']}/comments/1/{action}" for action in ("replies", "edit", "tick", "delete")),
+        *(f"{HOME}/pull/{pull['number']}/{action}" for action in ("reviews", "merge", "files", "base", "update")),
+        *(f"{HOME}/pull/{pull['number']}/{action}" for action in ("delete-branch", "reviewers")),
+        f"{HOME}/pull/{pull['number']}/reviews/1/dismissals", f"{HOME}/runs/1/rerequest-all", f"{HOME}/runs/1/actions",
+        f"{HOME}/runs/1/rerequest", "/deliveries/1600001/attempts",
+        "/apps/helper/installations", "/settings/installations/4001",
     ):  # fmt: skip
         assert (await you.post(path, {"body": "x", "state": "closed"})).status == 403, path
     assert [one["title"] for one in await site.rest("GET", f"{REPO}/issues?state=all")] == ["A change", "Real"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hub.auth import Actor
-from hub.diffs import position_in, read_changes
+from hub.diffs import line_after, position_in, read_changes
 from hub.errors import ApiError
 from hub.manifest import BadManifest, parse, read
 from hub.permissions import RULES, at_least, check
@@ -33,6 +33,14 @@ def test_a_line_is_found_in_its_patch(line: int, side: str, position: int) -> No
     found = position_in(PATCH, line, side)
     assert found is not None
     assert found[0] == position
+
+
+@pytest.mark.parametrize(
+    ("line", "after"), [(1, 1), (2, None), (3, 3), (7, 7), (10, 10), (11, 12), (12, 13), (99, 100)]
+)
+def test_a_line_is_followed_through_a_patch(line: int, after: int | None) -> None:
+    """A line keeps its number, moves with what was added before it, or is gone."""
+    assert line_after(PATCH, line) == after
 
 
 def test_a_line_outside_the_patch_is_not_found() -> None:

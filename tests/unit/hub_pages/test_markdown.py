@@ -10,12 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub.errors import ApiError
+from hub.pages.boxes import toggled, version
 from hub.pages.markdown import Place, render
 
 HERE = Place("acme/shop")
 FILE = Place("acme/shop", "blob/main/docs/")
 MADE = {
     "a",
+    "button",
+    "span",
     "blockquote",
     "br",
     "code",
@@ -62,6 +66,10 @@ MADE = {
     "i",
 }
 ATTRIBUTES = {
+    "aria-checked",
+    "form",
+    "name",
+    "value",
     "href",
     "rel",
     "class",
@@ -121,6 +129,8 @@ ATTACKS = [
     "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
     "&lt;script&gt;alert(1)&lt;/script&gt;",
     "<summary>&lt;script&gt;alert(1)&lt;/script&gt;</summary>",
+    '- [ ] "><script>alert(1)</script>',
+    "```suggestion\n<script>alert(1)</script>\n```",
     "<x/onclick=alert(1)>",
     "<sub\nonclick=alert(1)>x</sub>",
 ]
@@ -161,10 +171,14 @@ class Judge(HTMLParser):
 
 
 def judge(text: str, place: Place = HERE) -> list[str]:
-    judge = Judge()
-    judge.feed(str(render(text, place)))
-    judge.close()
-    return [*judge.problems, *(f"open <{tag}>" for tag in judge.open)]
+    """Judge what is shown to those who only read, and to those who may tick boxes and see suggestions."""
+    problems = []
+    for more in ({}, {"boxes": "tick-1", "replaced": ("<script>alert(1)</script>", "")}):
+        judge = Judge()
+        judge.feed(str(render(text, place, **more)))
+        judge.close()
+        problems += [*judge.problems, *(f"open <{tag}>" for tag in judge.open)]
+    return problems
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -244,6 +258,44 @@ def test_what_is_meant_well_is_shown() -> None:
     assert '<th class="right">b</th>' in shown
     assert "<sub>small</sub> <s>gone</s>" in shown
     assert shown.count("</details>") == 1
+
+
+def test_boxes_are_buttons_for_those_who_may_tick_them() -> None:
+    """A box names its line and its task; without the form that ticks it, it is only shown."""
+    text = "Plan\n\n1. [ ] **Approve** it\n   - [x] done\n"
+    shown = str(render(text, HERE, "tick-1"))
+    assert shown.count('<button class="box" role="checkbox" form="tick-1" name="line"') == 2
+    assert 'value="2" aria-checked="false" aria-label="**Approve** it">' in shown
+    assert 'value="3" aria-checked="true" aria-label="done">' in shown
+    assert "<button" not in render(text, HERE)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "after"),
+    [
+        ("- [ ] a\n- [ ] b", "1", "- [ ] a\n- [x] b"),
+        ("> 1) [X] a [ ] b", "0", "> 1) [ ] a [ ] b"),
+        ("x\r\n* [ ] a\r\n", "1", "x\r\n* [x] a\r\n"),
+    ],
+)
+def test_a_tick_changes_one_letter(text: str, line: str, after: str) -> None:
+    assert toggled(text, line, version(text)) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "seen"), [("- [ ] a", "0", "x" * 16), ("a", "0", ""), ("- [ ] a", "7", ""), ("- [ ] a", "-1", "")]
+)
+def test_a_box_that_is_not_there_any_more_is_not_ticked(text: str, line: str, seen: str) -> None:
+    with pytest.raises(ApiError):
+        toggled(text, line, seen or version(text))
+
+
+def test_a_suggestion_shows_what_goes_and_what_comes() -> None:
+    """Where the lines are known that it replaces; elsewhere it is the code that it is."""
+    text = "```suggestion\nnew = 1\n```"
+    shown = str(render(text, HERE, "", ("old = 1",)))
+    assert shown.index("old = 1") < shown.index("new = 1")
+    assert "<pre" in render(text, HERE)
 
 
 def test_an_unclosed_fold_ends_with_its_text() -> None:
