@@ -11,6 +11,7 @@ from app.domain.ports import Labelling
 from app.errors import Transient
 from app.storage import projects
 from app.storage.deliveries import Delivery
+from app.storage.leases import interrupt
 from app.storage.pool import Connection
 from app.storage.projects import Run
 from app.storage.requests import Repeated, adopt
@@ -94,6 +95,7 @@ class Beginnings:
             why = "deleted" if issue is None else "closed" if issue.state != "open" else "unlabeled"
 
         async def write(connection: Connection) -> list[AgentMessage]:
+            await interrupt(connection, run.id)  # before the project's row is locked
             now = await projects.last_run(connection, name, intent.issue_number)
             if now is None or not now.live:
                 return []

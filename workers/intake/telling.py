@@ -14,10 +14,12 @@ from app.domain.project import Project
 from app.domain.roles import AgentRole
 from app.storage import projects
 from app.storage.deliveries import Delivery
+from app.storage.leases import interrupt
 from app.storage.pool import Connection
 from app.storage.records import send
 
 NAMESPACE = UUID("5c1b6f0e-8f5f-4c7e-9d52-0a4f9a9d2d10")  # of ids derived from deliveries
+ENDING = frozenset({Happening.pull_closed, Happening.uninstalled})  # what agents do by then is in vain
 HOLDING = frozenset({commands.Name.pause, commands.Name.resume})
 
 Payload = dict[str, Any]
@@ -59,6 +61,8 @@ class Teller:
     ) -> list[AgentMessage]:
         """Tell a run of an event."""
         identity = project if isinstance(project, UUID) else project.id
+        if payload["event"] in ENDING:
+            await interrupt(connection, identity)
         message = uuid5(NAMESPACE, f"message:{delivery.guid}:{identity}")
         return [await self._send(connection, message, identity, {"delivery": delivery.guid, **payload})]
 
@@ -69,6 +73,8 @@ class Teller:
         payload = {"delivery": delivery.guid, **remark.payload}
         if not remark.orders:
             return [await self._send(connection, remark.id, project.id, payload)]
+        if any(isinstance(one, commands.Asked) and one.name is commands.Name.cancel for one in remark.orders):
+            await interrupt(connection, project.id)  # before the project's row is locked
         told = await projects.commanded(connection, project.id, remark.id)
         if any(one.id == remark.id for one in told):
             return []
