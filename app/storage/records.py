@@ -145,6 +145,8 @@ class LeasedRecords:
         match fact:
             case Project():
                 left = await connection.fetchval(sql("projects.save"), *rows.project_parameters(fact))
+                if fact.status.ended:  # nothing is awaited any more
+                    await connection.execute(sql("messages.forget"), self._project_id, Happening.checks_completed)
                 return [] if left is None else await self._call_next(connection, left)
             case AgentMessage():
                 await send(connection, fact)

@@ -120,7 +120,7 @@ async def test_an_event_does_in_every_stage_what_its_row_says(world: World, even
 
 def replace_pause(project: Project) -> Project:
     """Return what may not change."""
-    return project.model_copy(update={"held": False})
+    return project.model_copy(update={"held": False, "finished_at": None})
 
 
 async def steered(world: World, message: AgentMessage) -> None:

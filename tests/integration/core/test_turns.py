@@ -67,10 +67,14 @@ async def line(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lin
     """A line in which nobody is yet."""
     made = Line(pool)
 
-    async def look(*_: object) -> foreign.Foreign:
-        return made.checked
+    async def look(_: object, project: Project) -> tuple[Project, foreign.Foreign]:
+        return project, made.checked
+
+    async def awaited(*_: object) -> foreign.Awaited:
+        return foreign.Awaited(made.checked.pending, START)
 
     monkeypatch.setattr(foreign, "look", look)
+    monkeypatch.setattr(foreign, "awaited", awaited)
     yield made
     assert not await made.pool.fetchval("SELECT count(*) FROM projects WHERE queued_at IS NULL AND turn_at IS NOT NULL")
 
@@ -148,7 +152,8 @@ async def test_a_check_that_doesn_t_end_keeps_others_waiting_for_an_hour(line: L
     await line.run()
     first, second = await line.all()
     assert (first.status, first.queued_at, second.status) == (ProjectStatus.open, None, ProjectStatus.merged)
-    assert not await line.pending()
+    waiting = "SELECT DISTINCT payload ->> 'event' FROM agent_messages WHERE handled_at IS NULL"
+    assert await line.pool.fetchval(waiting) == "checks_completed"
 
 
 @pytest.mark.parametrize("event", ["cancelled", "paused"])

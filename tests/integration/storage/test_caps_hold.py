@@ -91,7 +91,8 @@ class World:
     async def take(self, subject: UUID) -> Lease:
         """Take a lease that has run out as soon as it is taken: anybody may be the successor."""
         async with self.pool.acquire() as connection, connection.transaction():
-            epoch = await connection.fetchval(sql("leases.acquire"), subject, "agent", -1.0)
+            taken = await connection.fetchrow(sql("leases.acquire"), subject, "agent", -1.0)
+            epoch = taken["epoch"]
             await forfeit_abandoned(connection, [subject], epoch)
             return Lease(subject, "agent", epoch)
 

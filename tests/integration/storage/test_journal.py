@@ -116,7 +116,7 @@ async def test_a_call_that_could_cost_more_than_is_left_is_refused(pool: Pool, j
 
 async def dies_in_a_call(pool: Pool, subject: UUID, call: Call) -> None:
     """Take a lease, reserve, and be gone: the lease has run out, and nobody has given it back."""
-    epoch = await pool.fetchval(sql("leases.acquire"), subject, "dead", -1.0)
+    epoch = (await pool.fetchrow(sql("leases.acquire"), subject, "dead", -1.0))["epoch"]
     await LeasedJournal(pool, Lease(subject, "dead", epoch), call.project_id).reserve(call, 0, "m", 1.0)
 
 
