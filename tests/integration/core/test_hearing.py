@@ -106,6 +106,14 @@ async def test_a_bot_that_isn_t_listed_gets_nothing(around: World):
     assert not room.replies
 
 
+async def test_a_bot_that_labels_and_isn_t_listed_gets_nothing_either(around: World):
+    """Two bots could go on for ever."""
+    room = Room(around)
+    await room.receive("one", labelled(sender=BOT))
+    assert not around.forge.reacted
+    assert await messages(around.pool) == []
+
+
 async def test_a_comment_counts_as_it_is_now(around: World):
     """What was taken out of it before it was read isn't done; what is gone isn't either."""
     room = Room(around)
