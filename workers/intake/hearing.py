@@ -50,7 +50,7 @@ class Hearing:
         """Hear a comment as it is now: what was edited counts as it stands, what was deleted doesn't count."""
         by = intent.editor or intent.author
         slug = (await self._desk.identity()).slug
-        if not commands.read(intent.body, slug) and (intent.on_pull_request or intent.editor):
+        if not commands.read(intent.body, slug) and not await self._may_answer(intent):
             return None
         if not await self._listens(intent, by):
             return None
@@ -59,6 +59,13 @@ class Hearing:
         if comment is None or (not found and intent.on_pull_request):
             return None
         return await self._heard(intent, delivery, comment, by, found)
+
+    async def _may_answer(self, intent: events.Said) -> bool:
+        """Tell whether plain words may be for a run: those on an issue that has one under way."""
+        if intent.on_pull_request or intent.editor:
+            return False
+        run = await self._desk.runs.last_run(intent.repository.full_name, intent.number)
+        return run is not None and run.live
 
     async def _listens(self, intent: events.Said, by: str) -> bool:
         """Tell whether the people behind a comment may command; a stranger's command gets a reaction, a bot's none."""
