@@ -62,7 +62,7 @@ class Hearing:
 
     async def _may_answer(self, intent: events.Said) -> bool:
         """Tell whether plain words may be for a run: those on an issue that has one under way."""
-        if intent.on_pull_request or intent.editor:
+        if intent.on_pull_request:
             return False
         run = await self._desk.runs.last_run(intent.repository.full_name, intent.number)
         return run is not None and run.live

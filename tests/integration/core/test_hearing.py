@@ -138,6 +138,16 @@ async def test_an_edit_adds_what_is_new_in_it(around: World):
     assert len(room.replies) == 1
 
 
+async def test_an_answer_that_is_edited_is_told_again(around: World):
+    """Who waits for it reads it anew; the same text once."""
+    room = Room(around)
+    await room.receive("one", labelled())
+    await room.say(9, "In USD.")
+    await room.edit(9, "In EUR.")
+    await room.edit(9, "In EUR.", guid="again")
+    assert [one["event"] for one in await messages(around.pool)] == ["labelled", "said", "said"]
+
+
 async def test_an_edit_by_a_stranger_isn_t_the_author_s_word(around: World):
     """Both have to be people who may write."""
     room = Room(around)
