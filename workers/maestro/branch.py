@@ -15,9 +15,14 @@ THEIRS = "Somebody pushed to the branch: their commit is kept, and everything is
 async def pushed(ctx: Context, project: Project, clone: Clone) -> str | None:
     """Return the head of the branch where it is somebody else's commit that isn't part of the work yet."""
     there = await clone.head(project.branch)
+    return None if await is_ours(ctx, project, clone, there) else there
+
+
+async def is_ours(ctx: Context, project: Project, clone: Clone, there: str | None) -> bool:
+    """Tell whether what the branch is at may be replaced by the head: it is the work's own, or part of it."""
     if there is None or there in own_commits(project, await ctx.records.tasks(superseded=True)):
-        return None
-    return None if await clone.is_ancestor(there, project.head_sha or "") else there
+        return True
+    return await clone.is_ancestor(there, project.head_sha or "")
 
 
 async def adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ from app.domain.roles import AgentRole
 from app.github.markdown import code
 from app.logs import redact
 from workers.maestro.context import Context
-from workers.maestro.describe import retell
+from workers.maestro.pull_request import retell
 
 MOST_FIXES = 2  # how often a project works on other apps' failing checks before a person has to
 FIXABLE = frozenset({"failure", "timed_out"})  # what else is wrong is for a person

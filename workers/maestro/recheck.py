@@ -14,7 +14,7 @@ from app.errors import GitError
 from app.github import checks
 from workers.maestro import review
 from workers.maestro.context import Context
-from workers.maestro.describe import retell
+from workers.maestro.pull_request import retell
 from workers.maestro.ways import settings_for
 from workers.publish import publish_anew
 from workers.transcripts import build_log_url, with_logs
