@@ -77,8 +77,16 @@ async def _merge(ctx: Context, project: Project, clone: Clone, since: datetime) 
                     return await after_merge(ctx, project)  # an earlier answer was lost
                 about_checks = foreign.ABOUT_CHECKS.search(merge.reason)
                 again = foreign.look_again(ctx, project, since) if about_checks else ()
-                return await stay_open(ctx, project, f"GitHub refused to merge it: {inline(merge.reason)}", *again)
+                return await stay_open(ctx, project, _refused(project, merge.reason), *again)
     raise Transient(f"GitHub keeps saying that `{project.base_branch}` was modified, and it wasn't.")
+
+
+def _refused(project: Project, reason: str) -> str:
+    """Say why GitHub didn't merge it, and what can be done where that is known."""
+    if "merge queue" in reason.lower():
+        base = code(project.base_branch or "", 100)
+        return f"It is ready. {base} has a merge queue, which the app leaves to people: press “Merge when ready” there."
+    return f"GitHub refused to merge it: {inline(reason)}"
 
 
 def _method(project: Project, info: RepositoryInfo) -> str:

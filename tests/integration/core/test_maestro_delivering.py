@@ -244,3 +244,15 @@ async def test_the_evidence_is_about_the_head_that_is_shown(world: World):
     head = (await looked_at(world)).head_sha
     assert len([run for run in world.forge.checks if run.head_sha == head]) == 5
     assert world.forge.calls["edit_pull_request"] == 1
+
+
+async def test_a_merge_queue_is_left_to_people(world: World):
+    """It is said that the work is ready for it; what the queue merges has ended well."""
+    world.configure("merge: auto\n")
+    reason = "Repository rule violations found: Changes must be made through the merge queue"
+    world.forge.outcomes = [Merge(MergeOutcome.refused, reason=reason)] * 9
+    project = await world.start()
+    assert project.status is ProjectStatus.open
+    assert "merge queue" in (project.reason or "")
+    world.forge.merge_by_hand(2)
+    assert (await looked_at(world)).status is ProjectStatus.merged
