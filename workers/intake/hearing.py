@@ -165,7 +165,9 @@ class Hearing:
             return self._tell_pull_request(name, intent.pull_number, delivery, {"event": Happening.looked_at})
         if intent.action == "closed" and await self._open_after_all(intent, delivery):
             return None
-        payload = {"event": PULL_EVENTS[intent.action], "why": f"Pull request #{intent.number} was closed."}
+        payload: Payload = {"event": PULL_EVENTS[intent.action]}
+        if intent.action == "closed":
+            payload["why"] = f"Pull request #{intent.number} was closed."
         return self._tell_pull_request(name, intent.number, delivery, payload)
 
     async def _open_after_all(self, intent: events.PullRequestChanged, delivery: Delivery) -> bool:
@@ -173,7 +175,10 @@ class Hearing:
         run = await self._desk.runs.of_pull_request(intent.repository.full_name, intent.number)
         if run is None:
             return False
-        pull = await self._desk.forges.of(intent.repository).pull_request(intent.number)
+        try:
+            pull = await self._desk.forges.of(intent.repository).pull_request(intent.number)
+        except NotFound:
+            return False
         if pull.state == "open" and delivery.age < SETTLED:
             raise Transient("GitHub doesn't know yet that the pull request was closed.", AGAIN)
         return pull.state == "open"
@@ -209,7 +214,9 @@ class Hearing:
 
     def of_installation(self, intent: events.InstallationChanged, delivery: Delivery) -> Write:
         """Hear that the app may see less than before, or as much again."""
-        payload = {"event": Happening[intent.how], "why": "The app was uninstalled."}
+        payload: Payload = {"event": Happening[intent.how]}
+        if intent.how == "uninstalled":
+            payload["why"] = "The app was uninstalled."
 
         async def write(connection: Connection) -> list[AgentMessage]:
             messages: list[AgentMessage] = []

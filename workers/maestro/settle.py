@@ -10,6 +10,7 @@ from app.domain.memory import Fate, Settled
 from app.domain.ports import Revoked
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
+from app.errors import NotFound
 from app.github import render
 from workers.maestro.context import WAIT, Context, State
 from workers.maestro.remember import outcome
@@ -83,7 +84,10 @@ async def _merged_meanwhile(ctx: Context, project: Project) -> bool:
     """Tell whether a person merged the pull request, which closes the issue too."""
     if project.pull_request is None or project.muted:
         return False
-    return (await ctx.forge.pull_request(project.pull_request.number)).merged
+    try:
+        return (await ctx.forge.pull_request(project.pull_request.number)).merged
+    except NotFound:
+        return False
 
 
 def stop(task: Task, ctx: Context) -> Task:

@@ -266,7 +266,7 @@ async def test_a_pull_request_that_changed_unnoticed_is_looked_at_once(scene: Sc
     await scene.pool.execute("""UPDATE projects SET pull_request = '{"number": 77, "url": "u", "head_sha": "a"}'""")
     await scene.recover(restarted=True)
     await scene.handle()
-    assert await scene.told() == ["labelled", "looked_at"]
+    assert await scene.told() == ["labelled", "Pull request #77 was closed."]
 
 
 async def test_each_labelling_is_one_run_whatever_the_clocks_say(scene: Scene):

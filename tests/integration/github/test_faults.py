@@ -23,9 +23,8 @@ from app.github.forge import GitHubForge
 from app.github.forges import GitHubForges
 from app.storage import projects
 from app.storage.effects import LeasedEffects
-from app.storage.leases import Leases
 from app.storage.pace import SharedTurns
-from app.storage.pool import Pool, connect
+from app.storage.pool import Lease, Pool, connect, sql
 from workers.workspace import Clones
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -203,9 +202,9 @@ async def effects_of(process: Process) -> LeasedEffects:
             connection, uuid4(), process.repository, 1, title="T", requested_by="you", budget_usd=1.0, at=NOW
         )
     assert project
-    lease = await Leases(process.pool, "one")._acquire(project)
-    assert lease
-    return LeasedEffects(process.pool, lease, project)
+    taken = await process.pool.fetchrow(sql("leases.acquire"), project, "one", 60.0)
+    assert taken
+    return LeasedEffects(process.pool, Lease(project, "one", taken["epoch"]), project)
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, *IN_REAL_TIME])

@@ -144,6 +144,8 @@ class Story:
 
     async def move(self, *facts: Fact, **changes: Any) -> None:
         """Change the project, with more facts, in one transaction."""
+        if "status" in changes:
+            changes["status"] = ProjectStatus(changes["status"])
         await self.write((await self.project()).model_copy(update=changes), *facts)
 
     async def effect(self, key: str, outcome: dict[str, Any]) -> None:
