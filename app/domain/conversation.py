@@ -1,7 +1,7 @@
 """What an event does to a project, for each event and each stage: next phase, effects and wording, as one table. Pure.
 
 Events are commands of people, what else happens on GitHub, and what the work itself reports. The table is read with
-`cell`; `workers.maestro.steer` carries out what it says, and `app.answers` what only has to be said.
+`cell`; `workers.maestro.steer` carries out what it says, and `workers.intake.replies` answers what only asks.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ class Cell:
 
     effects: tuple[Effect, ...] = ()
     next: Phase | None = None  # where the graph is entered after the effects; None: the effects decide, or it stays
-    words: str = ""  # the answer; may name {by}, {pull}, {issue}, {label}, {argument}
+    words: str = ""  # the answer; `#{pull}` and `{label}` in it stand for the pull request and the label
 
 
 STAY = Cell()

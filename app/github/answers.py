@@ -18,12 +18,8 @@ NO_PLAN = "There is no plan yet."
 
 def spoken(words: str, project: Project, label: str) -> str:
     """Return words of the table with the project's own numbers and names in them."""
-    if not words:
-        return ""
-    pull = str(project.pull_request.number) if project.pull_request else "?"
-    return words.replace("#{pull}", f"#{pull}" if project.pull_request else "the pull request").replace(
-        "`{label}`", code(label, 60)
-    )
+    pull = f"#{project.pull_request.number}" if project.pull_request else "the pull request"
+    return words.replace("#{pull}", pull).replace("`{label}`", code(label, 60))
 
 
 def help_(label: str) -> str:

@@ -5,10 +5,10 @@ from datetime import timedelta
 from uuid import uuid5
 
 from app.domain.budget import Cap, Refusal, midnight
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.conversation import Happening
+from app.domain.messages import notice
 from app.domain.ports import Fact, Postponed
 from app.domain.project import STATUS_OF, Pause, Project, ProjectStatus
-from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskStatus
 from app.github import render
 from workers.maestro.change import Change, Told
@@ -36,7 +36,7 @@ async def hold(ctx: Context, project: Project, why: Pause) -> Change:
     facts: tuple[Fact, ...] = ()
     if why.ends_with_the_day:
         over = midnight(ctx.clock().date()) + MARGIN
-        message = _message(ctx, project, f"day_over:{number}", "day_over")
+        message = notice(uuid5(project.id, f"day_over:{number}"), project.id, ctx.clock(), Happening.day_over)
         facts = (message, Postponed((message.id,), (over - ctx.clock()).total_seconds(), counted=False))
     reason = str(refusal) if refusal else SUSPENDED if project.muted else _by_person(why.by)
     changes = {"status": ProjectStatus.paused, "pause": why, "pauses": number, "reason": reason}
@@ -115,15 +115,3 @@ async def unmute(_: Context, project: Project, __: Told) -> Change:
 
 def _by_person(login: str | None) -> str:
     return f"{render.person(login)} paused it."
-
-
-def _message(ctx: Context, project: Project, name: str, event: str) -> AgentMessage:
-    return AgentMessage(
-        id=uuid5(project.id, name),
-        sender=AgentRole.maestro,
-        recipient=AgentRole.maestro,
-        message_type=MessageType.CONTEXT,
-        payload={"project": str(project.id), "event": event},
-        timestamp=ctx.clock(),
-        correlation_id=project.id,
-    )
