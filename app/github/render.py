@@ -25,7 +25,7 @@ NEXT = {
     ProjectStatus.planning: "Next, the requirements become tasks.",
     ProjectStatus.building: "Next, the tasks that are left, and then a check of everything together.",
     ProjectStatus.verifying: "Next, a pull request.",
-    ProjectStatus.open: "Next, it is up to the pull request's reviewers.",
+    ProjectStatus.open: "What a review of the pull request asks for is worked on.",
     ProjectStatus.merged: "Nothing is left to do.",
     ProjectStatus.escalated: "It needs a person now; the comment below says why.",
     ProjectStatus.cancelled: "Label the issue again to start a new run.",

@@ -22,7 +22,7 @@ async def take_turn(ctx: Context, project: Project) -> tuple[Project, str | None
         moved = queued.base_moves < MOST_BASE_MOVES and project.turn_at is None  # while others had their turns
         return queued.model_copy(update={"base_moves": 0}) if moved else queued, None
     base = code(project.base_branch or "", 100)
-    return queued, f"It is merged after #{before}: what goes into {base} is merged one after the other."
+    return queued, f"It is merged after #{before}: pull requests into {base} are merged one at a time."
 
 
 async def keep_turn(ctx: Context, project: Project) -> tuple[Project, list[Fact]]:
