@@ -20,7 +20,7 @@ class MessageType(StrEnum):
 
 
 class AgentMessage(BaseModel):
-    """One row of `agent_messages`; the payload carries ids only, the tables carry the rest."""
+    """One row of `agent_messages`; the payload says what happened, and names by id what the tables hold of it."""
 
     model_config = ConfigDict(frozen=True)
 
