@@ -200,7 +200,7 @@ class Jobs:
             payload={
                 "project": str(project.id),
                 "task": str(task.id),
-                "event": "blocked",
+                "event": Happening.blocked,
                 "pauses": project.pauses,
                 "refusal": refusal and refusal.model_dump(mode="json"),
             },

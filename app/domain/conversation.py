@@ -1,7 +1,7 @@
 """What an event does to a project, for each event and each stage: next phase, effects and wording, as one table. Pure.
 
 Events are commands of people, what else happens on GitHub, and what the work itself reports. The table is read with
-`cell`; `workers.maestro.steer` carries out what it says, and `app.answers` what only has to be said.
+`cell`; `workers.maestro.steer` carries out what it says, and `workers.intake.replies` answers what only asks.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ class Cell:
 
     effects: tuple[Effect, ...] = ()
     next: Phase | None = None  # where the graph is entered after the effects; None: the effects decide, or it stays
-    words: str = ""  # the answer; may name {by}, {pull}, {issue}, {label}, {argument}
+    words: str = ""  # the answer; `#{pull}` and `{label}` in it stand for the pull request and the label
 
 
 STAY = Cell()
@@ -134,16 +134,19 @@ MERGED = (
     "This run is over: its work was merged with #{pull}. For more, open another issue; `/aurora revert` takes it back."
 )
 CANCELLED = "This run was cancelled. Take the label `{label}` off the issue and put it on again to start a new one."
-ESCALATED = "This run has stopped and needs a person: `/aurora retry` tries again, `/aurora fix <text>` with a hint."
+ESCALATED = (
+    "This run has stopped and needs a person: `/aurora retry` tries again, `/aurora fix <text>` does so with a hint."
+)
 NO_PULL_YET = "There is no pull request yet. It comes when the work has passed its checks."
+NO_MATTER = "If the edit makes no difference to the work, you don't have to do anything."
 EDITED_LATE = (
-    "The issue was edited after its work was done by the old text. To have #{pull} changed, write `/aurora fix` and "
-    "what is missing. If the edit changes nothing for the work, there is nothing to do."
+    "The issue was edited after its work was done. To have #{pull} changed, write `/aurora fix` and what is missing. "
+    + NO_MATTER
 )
 EDITED = (
-    "The issue was edited while it is being worked on, and the work goes on by the old text. To start over by the new "
-    "one, write `/aurora revise` and what has changed; to add to the work, `/aurora fix` and what is missing. "
-    "If the edit changes nothing for the work, there is nothing to do."
+    "The issue was edited after work on it had begun, and the work goes on with the old text. To start over with the "
+    "new one, write `/aurora revise` and what has changed; to add to the work, `/aurora fix` and what is missing. "
+    + NO_MATTER
 )
 
 TABLE: Mapping[Event, Row] = {
@@ -156,7 +159,7 @@ TABLE: Mapping[Event, Row] = {
         approving=_do(Effect.approve, to=Phase.approve),
         reading_asking_planning="There is no plan yet. It will be shown in a comment, and can be approved then.",
         building_verifying="The plan is being carried out already.",
-        open="The plan was carried out. To accept the work, approve #{pull}, or write `/aurora merge`.",
+        open="The plan has been carried out. To accept the work, approve #{pull}, or write `/aurora merge`.",
         paused=RESUME_FIRST,
         merged=MERGED,
         escalated=ESCALATED,
@@ -172,7 +175,7 @@ TABLE: Mapping[Event, Row] = {
     ),
     Name.retry: _row(
         reading_planning="Nothing has failed: the work is being planned.",
-        asking="Nothing has failed: I wait for an answer to my questions.",
+        asking="Nothing has failed: I am waiting for an answer to my questions.",
         approving="Nothing has failed: the plan waits for `/aurora approve`.",
         building=_do(Effect.retry),
         verifying="Nothing has failed: everything together is being checked.",
@@ -203,7 +206,7 @@ TABLE: Mapping[Event, Row] = {
     Name.budget: _row(_do(Effect.set_budget), merged=MERGED, cancelled=CANCELLED),
     Name.merge: _row(
         NO_PULL_YET,
-        verifying="The pull request is being checked. Write `/aurora merge` when it is ready, or approve it then.",
+        verifying="The work is being checked. When the pull request is ready, approve it or write this again.",
         open=_do(Effect.ask_merge, to=Phase.deliver),
         paused=RESUME_FIRST,
         merged="This was merged already, with #{pull}.",
@@ -211,7 +214,7 @@ TABLE: Mapping[Event, Row] = {
         cancelled=CANCELLED,
     ),
     Name.rebase: _row(
-        "There is nothing to rebase yet: the work is checked against the present base before it is merged anyway.",
+        "There is no pull request to rebase yet. Before it is merged, the work is checked on the newest base anyway.",
         open=_do(Effect.update),
         paused=RESUME_FIRST,
         merged=MERGED,

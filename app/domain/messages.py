@@ -20,7 +20,7 @@ class MessageType(StrEnum):
 
 
 class AgentMessage(BaseModel):
-    """One row of `agent_messages`; the payload carries ids only, the tables carry the rest."""
+    """One row of `agent_messages`; the payload says what happened, and names by id what the tables hold of it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,3 +31,16 @@ class AgentMessage(BaseModel):
     payload: dict[str, Any]
     timestamp: datetime
     correlation_id: UUID  # the project
+
+
+def notice(identity: UUID, project: UUID, at: datetime, event: str, **more: Any) -> AgentMessage:
+    """Tell Maestro what happened to a project; `identity` is the same whenever the same thing is told again."""
+    return AgentMessage(
+        id=identity,
+        sender=AgentRole.maestro,
+        recipient=AgentRole.maestro,
+        message_type=MessageType.CONTEXT,
+        payload={"project": str(project), "event": event, **more},
+        timestamp=at,
+        correlation_id=project,
+    )

@@ -11,19 +11,15 @@ from app.github.markdown import code, inline
 from app.github.render import account, graph, headline, requirements, task_table
 
 SEEN_BEFORE = "That was written before this plan was shown. Please look at the plan, and approve it again."
-NO_RUN = "I am not at work on this issue. Put the label {label} on it, and I begin."
+NO_RUN = "I am not working on this issue. Put the label {label} on it, and I start."
 NOT_MINE = "I don't work on this pull request: I only change those that I opened."
 NO_PLAN = "There is no plan yet."
 
 
 def spoken(words: str, project: Project, label: str) -> str:
     """Return words of the table with the project's own numbers and names in them."""
-    if not words:
-        return ""
-    pull = str(project.pull_request.number) if project.pull_request else "?"
-    return words.replace("#{pull}", f"#{pull}" if project.pull_request else "the pull request").replace(
-        "`{label}`", code(label, 60)
-    )
+    pull = f"#{project.pull_request.number}" if project.pull_request else "the pull request"
+    return words.replace("#{pull}", pull).replace("`{label}`", code(label, 60))
 
 
 def help_(label: str) -> str:
@@ -87,6 +83,6 @@ def base_conflicts(project: Project, paths: Sequence[str]) -> str:
     """Say that the base can't be brought in."""
     base, shown = code(project.base_branch or "", 100), ", ".join(code(path, 160) for path in paths[:20])
     return (
-        f"{base} conflicts with the work in {shown}, and no way of joining them kept both. Merge {base} into "
-        f"{code(project.branch, 100)} yourself and push: I go on from your commit."
+        f"{base} conflicts with the work in {shown}, and I found no way to keep what both sides changed. Merge {base} "
+        f"into {code(project.branch, 100)} yourself and push: I go on from your commit."
     )

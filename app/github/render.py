@@ -1,4 +1,4 @@
-"""Everything that the app says in comments: progress, plan, questions and escalation.
+"""What the app says in comments of its own: progress, plan, questions and escalation.
 
 What comes from people, repositories and models goes through `app.github.markdown` on its way in.
 """
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from app.domain.budget import SETTING, Cap, Refusal, dollars, nearly_spent
-from app.domain.commands import BOX, COMMANDS, WORD, Command, Name
-from app.domain.ports import ModelCall, Usual
+from app.domain.budget import SETTING, Cap, nearly_spent
+from app.domain.commands import BOX, COMMANDS, Command, Name
+from app.domain.ports import Usual
 from app.domain.project import Pause, Project, ProjectStatus
 from app.domain.requirements import Requirement
 from app.domain.task import Task, TaskStatus
@@ -25,7 +25,7 @@ NEXT = {
     ProjectStatus.planning: "Next, the requirements become tasks.",
     ProjectStatus.building: "Next, the tasks that are left, and then a check of everything together.",
     ProjectStatus.verifying: "Next, a pull request.",
-    ProjectStatus.open: "Next, it is up to the pull request's reviewers.",
+    ProjectStatus.open: "What a review of the pull request asks for is worked on.",
     ProjectStatus.merged: "Nothing is left to do.",
     ProjectStatus.escalated: "It needs a person now; the comment below says why.",
     ProjectStatus.cancelled: "Label the issue again to start a new run.",
@@ -100,7 +100,7 @@ def plan(project: Project, tasks: Sequence[Task], usual: Usual) -> str:
             table,
             _expected(project, tasks, usual),
             f"Nothing starts before somebody with write permission approves. Tick the box, or write a command:\n\n"
-            f"- [ ] {BOX}\n\n{_offered([COMMANDS[Name.approve], COMMANDS[Name.revise], COMMANDS[Name.cancel]])}",
+            f"- [ ] {BOX}\n\n{offered([COMMANDS[Name.approve], COMMANDS[Name.revise], COMMANDS[Name.cancel]])}",
         ]
     )
 
@@ -125,21 +125,6 @@ def questions(project: Project, asked: Sequence[str]) -> str:
     )
 
 
-def paused(project: Project, refusal: Refusal, calls: Sequence[ModelCall], most_usd: float) -> str:
-    """Return the comment that says at which cap the work stopped, what was spent on what, and what goes on from here.
-
-    `most_usd` is what people may raise the project's cap to.
-    """
-    parts = [
-        "### Paused at a cap",
-        f"{mention(project.requested_by)}, this run waits. {refusal}",
-        _spending(calls),
-        _onward(refusal, most_usd),
-        f"To end it instead, take the label off issue #{project.issue_number}. Nothing that was done is lost.",
-    ]
-    return "\n\n".join(part for part in parts if part)
-
-
 def _wakes(pause: Pause | None) -> str:
     """Say in a sentence what ends a pause."""
     refusal, resume = pause.refusal if pause else None, code(COMMANDS[Name.resume].usage)
@@ -152,56 +137,8 @@ def _wakes(pause: Pause | None) -> str:
     return f"It goes on with {resume} once the operator has raised {code(SETTING[refusal.cap])}."
 
 
-def _onward(refusal: Refusal, most_usd: float) -> str:
-    """Say what lets the work go on."""
-    resume, setting = COMMANDS[Name.resume], code(SETTING[refusal.cap])
-    if refusal.ends_with_the_day:
-        text = f"{TOMORROW} The operator decides this cap ({setting}). Once it is raised, this goes on at once:"
-        return f"{text}\n\n{_offered([resume])}"
-    if refusal.cap is not Cap.project:
-        return f"The operator decides this cap ({setting}). Once it is raised, go on with:\n\n{_offered([resume])}"
-    wanted = min(max(math.ceil(refusal.least), 2 * math.ceil(refusal.limit)), most_usd)
-    if wanted >= refusal.least:
-        one = f"{WORD} {Name.budget} {f'{wanted:.2f}'.removesuffix('.00')}"
-        return (
-            "To go on, somebody with write permission raises the cap, "
-            f"to {usd(most_usd)} at most:\n\n- {code(one)}: {COMMANDS[Name.budget].help}, and go on"
-        )
-    return (
-        f"{most_budget(most_usd)} Once the operator has raised that, go on with:\n\n{_offered([COMMANDS[Name.budget]])}"
-    )
-
-
-def most_budget(most_usd: float) -> str:
-    """Say what people can't set."""
-    return (
-        f"A run may cost {usd(most_usd)} at most: that is the operator's to decide "
-        f"({code('AURORA_BUDGET')} and {code('AURORA_BUDGET_MOST')})."
-    )
-
-
-def too_little(refusal: Refusal) -> str:
-    """Say that a new cap doesn't let the work go on."""
-    return f"That is set, but the next call needs {dollars(refusal.least)}, so this run still waits."
-
-
-def _spending(calls: Sequence[ModelCall]) -> str:
-    """Return what was spent on what."""
-    sums: dict[tuple[str, str], tuple[int, int, float]] = {}
-    for call in calls:
-        number, tokens, cost = sums.get((call.step, call.model), (0, 0, 0.0))
-        used = call.input_tokens + call.output_tokens
-        sums[call.step, call.model] = (number + 1, tokens + used, cost + call.usd)
-    if not sums:
-        return ""
-    rows = [
-        f"| {step} | {code(model, 60)} | {number} | {tokens:,} | {usd(cost)} |"
-        for (step, model), (number, tokens, cost) in sorted(sums.items(), key=lambda one: -one[1][2])
-    ]
-    return "\n".join(["| Spent on | Model | Calls | Tokens | Cost |", "|---|---|---:|---:|---:|", *rows])
-
-
-def _offered(commands: Sequence[Command]) -> str:
+def offered(commands: Sequence[Command]) -> str:
+    """Return commands as a list, each with what it does."""
     return "\n".join(f"- {code(one.usage)}: {one.help}" for one in commands)
 
 
@@ -238,7 +175,7 @@ def _again(project: Project) -> str:
     """Say what a person can do now."""
     return (
         "To go on from here, somebody with write permission writes one of these, or finishes the work by hand:\n\n"
-        f"{_offered([COMMANDS[Name.retry], COMMANDS[Name.fix], COMMANDS[Name.revise], COMMANDS[Name.cancel]])}\n\n"
+        f"{offered([COMMANDS[Name.retry], COMMANDS[Name.fix], COMMANDS[Name.revise], COMMANDS[Name.cancel]])}\n\n"
         f"For a new run, take the label off issue #{project.issue_number} and put it on again."
     )
 

@@ -5,9 +5,9 @@ from uuid import UUID, uuid4, uuid5
 
 from app import metrics
 from app.domain.budget import Caps
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.conversation import Happening
+from app.domain.messages import notice
 from app.domain.ports import Call, Entry, EntryKind, Step, Usage
-from app.domain.roles import AgentRole
 from app.storage import usage as money
 from app.storage.pool import Connection, Lease, Pool, fenced, sql
 from app.storage.records import send
@@ -65,15 +65,8 @@ class LeasedJournal:
 
     async def _warn(self, connection: Connection, cap: Decimal) -> None:
         """Have Maestro say, once for each cap, how little is left; the reconciler rings."""
-        message = AgentMessage(
-            id=uuid5(self._project, f"warned:{cap}"),
-            sender=AgentRole.maestro,
-            recipient=AgentRole.maestro,
-            message_type=MessageType.CONTEXT,
-            payload={"project": str(self._project), "event": "nearly_spent"},
-            timestamp=await connection.fetchval("SELECT now()"),
-            correlation_id=self._project,
-        )
+        identity, now = uuid5(self._project, f"warned:{cap}"), await connection.fetchval("SELECT now()")
+        message = notice(identity, self._project, now, Happening.nearly_spent)
         await send(connection, message)
 
     async def forfeit(self, reservation: UUID, *, sent: bool) -> None:

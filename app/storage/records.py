@@ -12,7 +12,7 @@ from app.domain.artifacts import Artifact
 from app.domain.checks import Checkpoint, CheckResult
 from app.domain.conversation import Happening
 from app.domain.memory import Memory, Settled, Used
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.messages import AgentMessage, MessageType, notice
 from app.domain.ports import (
     Begun,
     Checked,
@@ -32,7 +32,6 @@ from app.domain.ports import (
 from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.repository_settings import RepositorySettings
-from app.domain.roles import AgentRole
 from app.domain.task import Task
 from app.storage import artifacts, memory, rows
 from app.storage.pool import Connection, Lease, Pool, fenced, sql
@@ -168,15 +167,8 @@ class LeasedRecords:
         found = await connection.fetchrow(sql("turns.behind"), self._project_id, since)
         if found is None:
             return []
-        message = AgentMessage(
-            id=uuid5(found["id"], f"turn:{self._project_id}:{since}"),
-            sender=AgentRole.maestro,
-            recipient=AgentRole.maestro,
-            message_type=MessageType.CONTEXT,
-            payload={"project": str(found["id"]), "event": Happening.turn},
-            timestamp=found["now"],
-            correlation_id=found["id"],
-        )
+        identity = uuid5(found["id"], f"turn:{self._project_id}:{since}")
+        message = notice(identity, found["id"], found["now"], Happening.turn)
         await send(connection, message)
         return [message]
 

@@ -8,10 +8,9 @@ from uuid import UUID, uuid5
 
 from app.domain import commands
 from app.domain.conversation import Happening
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.messages import AgentMessage, notice
 from app.domain.ports import Clock
 from app.domain.project import Project
-from app.domain.roles import AgentRole
 from app.storage import projects
 from app.storage.deliveries import Delivery
 from app.storage.leases import interrupt
@@ -88,15 +87,7 @@ class Teller:
         return [await self._send(connection, remark.id, project.id, payload)]
 
     async def _send(self, connection: Connection, identity: UUID, project: UUID, payload: Payload) -> AgentMessage:
-        message = AgentMessage(
-            id=identity,
-            sender=AgentRole.maestro,
-            recipient=AgentRole.maestro,
-            message_type=MessageType.CONTEXT,
-            payload={"project": str(project), **payload},
-            timestamp=self.clock(),
-            correlation_id=project,
-        )
+        message = notice(identity, project, self.clock(), **payload)
         await send(connection, message)
         return message
 

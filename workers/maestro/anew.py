@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.domain.commands import Name
-from app.domain.concerns import Concern, ConcernKind
+from app.domain.conversation import Stage
 from app.domain.ports import Discarded, Fact, Revoked
 from app.domain.project import EARLY, Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
@@ -52,12 +52,11 @@ async def retry(ctx: Context, project: Project, told: Told) -> Change:
     chosen = [task for task in tasks if task.status in AGAIN and name in {"", task.key, task.key.lstrip("t")}]
     if name and not chosen:
         return Change(project, (), answers.no_such_task(name, [task for task in tasks if task.status in AGAIN]))
-    if not chosen and told.at.value == "building":
+    if not chosen and told.at is Stage.building:
         return Change(project, (), answers.nothing_failed(tasks))
     hint = told.argument if told.event is Name.fix else ""
     if not chosen and tasks and hint:
-        wish = Concern(kind=ConcernKind.command, id=told.comment, author=told.by or "", text=hint)
-        return await followed_up(ctx, _revived(project, Phase.dispatch), [wish])
+        return await followed_up(ctx, _revived(project, Phase.dispatch), [told.wish])
     if not chosen:
         back = _revived(project, Phase.integrate if tasks else Phase.parse)
         guidance = (*project.guidance, f"{told.by}: {hint}") if hint else project.guidance

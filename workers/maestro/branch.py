@@ -9,7 +9,6 @@ from workers.maestro.merging import unite
 from workers.publish import own_commits
 
 MOST_PATHS = 10  # named in a sentence
-THEIRS = "Somebody pushed to the branch: their commit is kept, and everything is checked again with it."
 
 
 async def pushed(ctx: Context, project: Project, clone: Clone) -> str | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.concerns import Concern, ConcernKind
 from app.domain.conversation import Event, Stage
 from app.domain.ports import Fact
 from app.domain.project import Project
@@ -23,6 +24,11 @@ class Told:
     def comment(self) -> int:
         """The comment that it was written in; 0 where there is none."""
         return int(self.payload.get("comment", 0))
+
+    @property
+    def wish(self) -> Concern:
+        """Its argument as something that is to be changed."""
+        return Concern(kind=ConcernKind.command, id=self.comment, author=self.by or "", text=self.argument)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -13,7 +14,7 @@ from langgraph.graph import END
 from langgraph.types import Command
 
 from app.domain.conversation import Happening
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.messages import AgentMessage, MessageType, notice
 from app.domain.ports import (
     Archive,
     Call,
@@ -164,7 +165,9 @@ class Context:
         if digest == last.shown:
             return
         if last.shown_at and not due and (wait := self._wait(last.shown_at)) > 0:
-            await self.records.write(Later(self._show_message(project), wait))
+            now = self.clock()
+            later = notice(uuid5(project.id, f"show:{now.isoformat()}"), project.id, now, Happening.show)
+            await self.records.write(Later(later, wait))
             return
         body = say(project, now=self.clock())
         comment, written = await self.comment_once(project, "progress", "", body)
@@ -175,18 +178,6 @@ class Context:
     def _wait(self, shown_at: datetime) -> float:
         """Return the seconds until the progress comment may be edited again; clocks of workers differ."""
         return min(self.policy.show_every, self.policy.show_every - (self.clock() - shown_at).total_seconds())
-
-    def _show_message(self, project: Project) -> AgentMessage:
-        now = self.clock()
-        return AgentMessage(
-            id=uuid5(project.id, f"show:{now.isoformat()}"),
-            sender=AgentRole.maestro,
-            recipient=AgentRole.maestro,
-            message_type=MessageType.CONTEXT,
-            payload={"project": str(project.id), "event": Happening.show},
-            timestamp=now,
-            correlation_id=project.id,
-        )
 
     async def _label(self, project: Project) -> None:
         """Leave exactly one of the labels that describe a run on the issue."""
@@ -229,10 +220,14 @@ class Context:
         """Return the comments of the people whom the app does the work for, oldest first."""
         every = await self.forge.comments(project.issue_number)
         comments = [comment for comment in every if not comment.by_this_app]
-        authors = sorted({comment.author for comment in comments})
-        standings = await asyncio.gather(*(self.forge.permission(author) for author in authors))
-        writers = {author for author, standing in zip(authors, standings, strict=True) if standing.may_write}
+        writers = await self.writers(comment.author for comment in comments)
         return [comment for comment in comments if comment.author in writers]
+
+    async def writers(self, logins: Iterable[str]) -> set[str]:
+        """Return those who have write permission; each is asked for once."""
+        asked = sorted(set(logins))
+        standings = await asyncio.gather(*(self.forge.permission(login) for login in asked))
+        return {login for login, standing in zip(asked, standings, strict=True) if standing.may_write}
 
     async def escalate(self, project: Project, reason: str, *facts: Fact) -> Command[Any]:
         """Go and ask a person, with the reason."""

@@ -12,12 +12,13 @@ from app.domain.ports import Clone, PullRequest
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.remarks import Heard
 from app.errors import MergeConflict
+from app.github.markdown import code
 from workers.maestro import branch, foreign, pull_request, remarks
 from workers.maestro.context import Context, State
 from workers.maestro.follow_up import follow_up
 from workers.maestro.landing import Standing, after_merge, land, listed, standing_of, stay_open
 
-UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself."
+UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself. `/aurora explain` says more."
 
 
 async def deliver(
@@ -38,7 +39,9 @@ async def deliver(
         return await after_merge(ctx, project)
     await remarks.answer(ctx, project, await ctx.records.tasks(), pull)
     if pull.base_ref != project.base_branch:
-        told = f"It was verified for `{project.base_branch}`, so it isn't merged elsewhere."
+        told = (
+            f"It was checked for {code(project.base_branch or '', 100)} only, so it isn't merged elsewhere by itself."
+        )
         return await stay_open(ctx, project, told)
     return await _go_on(ctx, project, clone, pull, results)
 

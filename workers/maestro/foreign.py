@@ -9,10 +9,9 @@ from uuid import uuid5
 
 from app.domain.concerns import Concern, ConcernKind
 from app.domain.conversation import Happening
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.messages import notice
 from app.domain.ports import Clone, Fact, ForeignCheck, Postponed
 from app.domain.project import Project
-from app.domain.roles import AgentRole
 from app.github.markdown import code
 from app.logs import redact
 from workers.maestro.context import Context
@@ -164,15 +163,8 @@ def look_again(ctx: Context, project: Project, since: datetime) -> tuple[Fact, .
     if age > GIVEN_UP.total_seconds():
         return ()
     number, due = _next_look(age)
-    message = AgentMessage(
-        id=uuid5(project.id, f"look:{project.head_sha}:{number}"),
-        sender=AgentRole.maestro,
-        recipient=AgentRole.maestro,
-        message_type=MessageType.CONTEXT,
-        payload={"project": str(project.id), "event": Happening.checks_completed.value, "head": project.head_sha},
-        timestamp=ctx.clock(),
-        correlation_id=project.id,
-    )
+    identity = uuid5(project.id, f"look:{project.head_sha}:{number}")
+    message = notice(identity, project.id, ctx.clock(), Happening.checks_completed, head=project.head_sha)
     return message, Postponed((message.id,), due - age + MARGIN, counted=False)
 
 

@@ -98,8 +98,10 @@ def _method(project: Project, info: RepositoryInfo) -> str:
 async def _follow_base(ctx: Context, project: Project, clone: Clone, base: str) -> Command[Any]:
     """Merge the moved base into the branch and verify the result, a few times at most."""
     if project.base_moves >= MOST_BASE_MOVES:
-        text = f"`{project.base_branch}` kept moving while this was verified. Merge it when it is quiet."
-        return await stay_open(ctx, project, text)
+        moving = f"{code(project.base_branch or '', 100)} kept moving while this was checked"
+        return await stay_open(
+            ctx, project, f"{moving}. When it is quiet, write `/aurora rebase`, or merge it yourself."
+        )
     try:
         changes = await branch.bring_base_in(ctx, project, clone, base)
     except MergeConflict as conflict:

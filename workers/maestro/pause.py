@@ -5,12 +5,13 @@ from datetime import timedelta
 from uuid import uuid5
 
 from app.domain.budget import Cap, Refusal, midnight
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.conversation import Happening
+from app.domain.messages import notice
 from app.domain.ports import Fact, Postponed
 from app.domain.project import STATUS_OF, Pause, Project, ProjectStatus
-from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskStatus
-from app.github import render
+from app.github import pausing
+from app.github.render import person
 from workers.maestro.change import Change, Told
 from workers.maestro.context import Context
 
@@ -31,12 +32,12 @@ async def hold(ctx: Context, project: Project, why: Pause) -> Change:
     """Return the project as paused; what it waits for is said in a comment where a cap is the reason."""
     refusal, number = why.refusal, project.pauses + 1
     if refusal is not None:
-        text = render.paused(project, refusal, await ctx.records.calls(), ctx.policy.most_budget_usd)
+        text = pausing.paused(project, refusal, await ctx.records.calls(), ctx.policy.most_budget_usd)
         await ctx.comment_once(project, "paused", str(number), text)
     facts: tuple[Fact, ...] = ()
     if why.ends_with_the_day:
         over = midnight(ctx.clock().date()) + MARGIN
-        message = _message(ctx, project, f"day_over:{number}", "day_over")
+        message = notice(uuid5(project.id, f"day_over:{number}"), project.id, ctx.clock(), Happening.day_over)
         facts = (message, Postponed((message.id,), (over - ctx.clock()).total_seconds(), counted=False))
     reason = str(refusal) if refusal else SUSPENDED if project.muted else _by_person(why.by)
     changes = {"status": ProjectStatus.paused, "pause": why, "pauses": number, "reason": reason}
@@ -90,14 +91,14 @@ async def set_budget(ctx: Context, project: Project, told: Told) -> Change:
     """Set the project's cap as far as the operator allows; where that is what it waited for, it goes on."""
     usd = float(told.argument)
     allowed = min(usd, ctx.policy.most_budget_usd)
-    answer = render.most_budget(allowed) if allowed < usd else ""
+    answer = pausing.most_budget(allowed) if allowed < usd else ""
     refusal = project.pause.refusal if project.pause else None
     changes = {"budget_usd": allowed, "budget_set": True}
     if refusal is None or refusal.cap is not Cap.project:
         return Change(project.model_copy(update=changes), (), answer)
     if allowed >= refusal.least:
         return Change(go_on(project, **changes), (), answer)
-    too_little = Change(project.model_copy(update=changes), (), render.too_little(refusal))
+    too_little = Change(project.model_copy(update=changes), (), pausing.too_little(refusal))
     return Change(project, (), answer).then(too_little)
 
 
@@ -114,16 +115,4 @@ async def unmute(_: Context, project: Project, __: Told) -> Change:
 
 
 def _by_person(login: str | None) -> str:
-    return f"{render.person(login)} paused it."
-
-
-def _message(ctx: Context, project: Project, name: str, event: str) -> AgentMessage:
-    return AgentMessage(
-        id=uuid5(project.id, name),
-        sender=AgentRole.maestro,
-        recipient=AgentRole.maestro,
-        message_type=MessageType.CONTEXT,
-        payload={"project": str(project.id), "event": event},
-        timestamp=ctx.clock(),
-        correlation_id=project.id,
-    )
+    return f"{person(login)} paused it."

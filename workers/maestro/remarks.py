@@ -29,10 +29,8 @@ SUGGESTED = "Make the suggested changes, so that the checkpoints pass with them.
 async def listen(ctx: Context, number: int) -> Heard:
     """Read what was said of the pull request; each author's permission is asked for once."""
     reviews, comments = await asyncio.gather(ctx.forge.reviews(number), ctx.forge.review_comments(number))
-    authors = sorted({one.author for one in reviews} | {one.author for one in comments if not one.by_this_app})
-    standings = await asyncio.gather(*(ctx.forge.permission(author) for author in authors))
-    writers = {author for author, standing in zip(authors, standings, strict=True) if standing.may_write}
-    return Heard(reviews, comments, writers)
+    authors = {one.author for one in reviews} | {one.author for one in comments if not one.by_this_app}
+    return Heard(reviews, comments, await ctx.writers(authors))
 
 
 async def gather(ctx: Context, heard: Heard) -> list[Concern]:

@@ -1,13 +1,14 @@
 """Bring a project to its end: merged, handed to a person, or cancelled; and say so."""
 
 import asyncio
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.memory import Fate, Settled
-from app.domain.ports import Revoked
+from app.domain.ports import Fact, Revoked
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
 from app.errors import NotFound
@@ -25,21 +26,8 @@ async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end_
         await ctx.forge.close_issue(project.issue_number)
     branches = {project.branch, *(task.branch for task in tasks if task.result and task.result.commit)}
     await asyncio.gather(*(ctx.forge.delete_branch(branch) for branch in sorted(branches)))
-    left = [stop(task, ctx) for task in tasks if not task.status.ended]  # of a follow-up, when people merged meanwhile
     learned = [] if project.reverts else await outcome(ctx, project, tasks)
-    done = await ctx.move(
-        project,
-        Phase.done,
-        *learned,
-        *left,
-        Revoked(tuple(task.id for task in left)),
-        status=ProjectStatus.merged,
-        reason=None,
-        finished_at=ctx.clock(),
-    )
-    ctx.announce(done)
-    await ctx.memories.settle(project.repository.full_name)
-    return WAIT
+    return await _end(ctx, project, tasks, ProjectStatus.merged, *learned, reason=None)
 
 
 async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
@@ -52,14 +40,7 @@ async def escalate(_: State, runtime: Runtime[Context]) -> Command[Literal["__en
     logs = f"{ctx.policy.public_url}/projects/{project.id}" if ctx.policy.public_url else None
     body = render.escalation(project, tasks, repository_url=ctx.url(project), logs=logs)
     await ctx.comment_once(project, "escalation", round_, body)
-    stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
-    ended = await ctx.move(
-        project, Phase.done, *stopped, Revoked(tuple(task.id for task in stopped)),
-        Settled(Fate.escalated, (), ctx.clock()), status=ProjectStatus.escalated, finished_at=ctx.clock(),
-    )  # fmt: skip
-    ctx.announce(ended)
-    await ctx.memories.settle(project.repository.full_name)
-    return WAIT
+    return await _end(ctx, project, tasks, ProjectStatus.escalated, Settled(Fate.escalated, (), ctx.clock()))
 
 
 async def cancel(_: State, runtime: Runtime[Context]) -> Command[Literal["settle", "__end__"]]:
@@ -70,14 +51,7 @@ async def cancel(_: State, runtime: Runtime[Context]) -> Command[Literal["settle
     if await _merged_meanwhile(ctx, project):
         await ctx.move(project, Phase.settle)
         return Command(goto="settle")
-    stopped = [stop(task, ctx) for task in tasks if not task.status.ended]
-    ended = await ctx.move(
-        project, Phase.done, *stopped, Revoked(tuple(task.id for task in stopped)),
-        Settled(Fate.cancelled, (), ctx.clock()), status=ProjectStatus.cancelled, finished_at=ctx.clock(),
-    )  # fmt: skip
-    ctx.announce(ended)
-    await ctx.memories.settle(project.repository.full_name)
-    return WAIT
+    return await _end(ctx, project, tasks, ProjectStatus.cancelled, Settled(Fate.cancelled, (), ctx.clock()))
 
 
 async def _merged_meanwhile(ctx: Context, project: Project) -> bool:
@@ -88,6 +62,20 @@ async def _merged_meanwhile(ctx: Context, project: Project) -> bool:
         return (await ctx.forge.pull_request(project.pull_request.number)).merged
     except NotFound:
         return False
+
+
+async def _end(
+    ctx: Context, project: Project, tasks: Sequence[Task], status: ProjectStatus, *facts: Fact, **changes: object
+) -> Command[Any]:
+    """Stop what is still at work (people may merge while a follow-up is), write the end, and say so."""
+    left = [stop(task, ctx) for task in tasks if not task.status.ended]
+    revoked = Revoked(tuple(task.id for task in left))
+    ended = await ctx.move(
+        project, Phase.done, *facts, *left, revoked, status=status, finished_at=ctx.clock(), **changes
+    )  # fmt: skip
+    ctx.announce(ended)
+    await ctx.memories.settle(project.repository.full_name)
+    return WAIT
 
 
 def stop(task: Task, ctx: Context) -> Task:

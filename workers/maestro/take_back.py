@@ -7,6 +7,7 @@ from langgraph.types import Command
 from app.domain.project import Phase, Project, ProjectStatus
 from app.errors import MergeConflict
 from app.github import pull_request as wording
+from app.github.markdown import code
 from workers.maestro.context import Context
 
 
@@ -22,9 +23,7 @@ async def take_back(ctx: Context, project: Project) -> Command[Any]:
     try:
         head = await clone.take_back(base, project.onto, work, wording.title(project))
     except MergeConflict as conflict:
-        paths = ", ".join(f"`{path}`" for path in conflict.paths)
-        return await ctx.escalate(
-            project, f"Later work was built upon it in {paths}, so it can't be taken back by itself."
-        )
+        paths = ", ".join(code(path) for path in conflict.paths)
+        return await ctx.escalate(project, f"Later work builds on it in {paths}, so a person has to take it back.")
     await ctx.move(project, Phase.verify, head_sha=head, base_sha=base, onto=None, status=ProjectStatus.verifying)
     return Command(goto="verify")

@@ -4,10 +4,9 @@ from datetime import timedelta
 from uuid import uuid5
 
 from app.domain.conversation import Happening
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.messages import notice
 from app.domain.ports import Fact, Later
 from app.domain.project import Project
-from app.domain.roles import AgentRole
 from app.github.markdown import code
 from workers.maestro.context import Context
 
@@ -23,7 +22,7 @@ async def take_turn(ctx: Context, project: Project) -> tuple[Project, str | None
         moved = queued.base_moves < MOST_BASE_MOVES and project.turn_at is None  # while others had their turns
         return queued.model_copy(update={"base_moves": 0}) if moved else queued, None
     base = code(project.base_branch or "", 100)
-    return queued, f"It is merged after #{before}: what goes into {base} is merged one after the other."
+    return queued, f"It is merged after #{before}: pull requests into {base} are merged one at a time."
 
 
 async def keep_turn(ctx: Context, project: Project) -> tuple[Project, list[Fact]]:
@@ -39,21 +38,10 @@ async def keep_turn(ctx: Context, project: Project) -> tuple[Project, list[Fact]
     left = project.turn_at + MOST - ctx.clock()
     if left <= timedelta():
         return leave(project), []
-    return project, [Later(_message(ctx, project), left.total_seconds())]
+    over = notice(uuid5(project.id, f"turn over:{project.turn_at}"), project.id, ctx.clock(), Happening.turn)
+    return project, [Later(over, left.total_seconds())]
 
 
 def leave(project: Project) -> Project:
     """Return the project without its place, once it is written: another one's turn comes."""
     return project.model_copy(update={"queued_at": None, "turn_at": None})
-
-
-def _message(ctx: Context, project: Project) -> AgentMessage:
-    return AgentMessage(
-        id=uuid5(project.id, f"turn over:{project.turn_at}"),
-        sender=AgentRole.maestro,
-        recipient=AgentRole.maestro,
-        message_type=MessageType.CONTEXT,
-        payload={"project": str(project.id), "event": Happening.turn},
-        timestamp=ctx.clock(),
-        correlation_id=project.id,
-    )

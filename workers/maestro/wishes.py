@@ -1,12 +1,12 @@
 """What people want of a pull request: merged, brought up to date, changed, checked once more, or taken back."""
 
+from collections.abc import Mapping
 from uuid import uuid5
 
-from app.domain.concerns import Concern, ConcernKind
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.conversation import Happening
+from app.domain.messages import notice
 from app.domain.ports import Begun
 from app.domain.project import Phase, Project, ProjectStatus
-from app.domain.roles import AgentRole
 from app.errors import MergeConflict
 from app.github import answers
 from workers.maestro import branch
@@ -19,8 +19,7 @@ from workers.maestro.follow_up import followed_up
 
 async def change_too(ctx: Context, project: Project, told: Told) -> Change:
     """Have something changed on top of everything that was done."""
-    wish = Concern(kind=ConcernKind.command, id=told.comment, author=told.by or "", text=told.argument)
-    return await followed_up(ctx, project, [wish])
+    return await followed_up(ctx, project, [told.wish])
 
 
 async def ask_merge(ctx: Context, project: Project, _: Told) -> Change:
@@ -42,8 +41,7 @@ async def update(ctx: Context, project: Project, _: Told) -> Change:
         changes = await branch.bring_base_in(ctx, project, clone, base)
     except MergeConflict as conflict:
         return Change(project, (), answers.base_conflicts(project, conflict.paths))
-    to_verify = {"phase": Phase.verify, "status": ProjectStatus.verifying, "reason": None}
-    return Change(project.model_copy(update={**changes, **to_verify}))
+    return _to_verify(project, changes)
 
 
 async def reformat(ctx: Context, project: Project, told: Told) -> Change:
@@ -53,8 +51,13 @@ async def reformat(ctx: Context, project: Project, told: Told) -> Change:
     head = await formatter.reformat(ctx, project)
     if head is None:
         return Change(project)
-    to_verify = {"phase": Phase.verify, "status": ProjectStatus.verifying, "reason": None}
-    return Change(project.model_copy(update={"head_sha": head, "onto": head, "merge_asked": None, **to_verify}))
+    return _to_verify(project, {"head_sha": head, "onto": head, "merge_asked": None})
+
+
+def _to_verify(project: Project, changes: Mapping[str, object]) -> Change:
+    """Return the project with another head, which has to pass its checkpoints."""
+    anew = {"phase": Phase.verify, "status": ProjectStatus.verifying, "reason": None}
+    return Change(project.model_copy(update={**changes, **anew}))
 
 
 async def follow_check(ctx: Context, project: Project, told: Told) -> Change:
@@ -94,16 +97,5 @@ async def revert(ctx: Context, project: Project, told: Told) -> Change:
         reverts=project.id,
         created_at=ctx.clock(),
     )
-    return Change(project, (Begun(begun), _begin(ctx, begun)))
-
-
-def _begin(ctx: Context, project: Project) -> AgentMessage:
-    return AgentMessage(
-        id=uuid5(project.id, "begin"),
-        sender=AgentRole.maestro,
-        recipient=AgentRole.maestro,
-        message_type=MessageType.CONTEXT,
-        payload={"project": str(project.id), "event": "labelled"},
-        timestamp=ctx.clock(),
-        correlation_id=project.id,
-    )
+    begin = notice(uuid5(begun.id, "begin"), begun.id, ctx.clock(), Happening.labelled)
+    return Change(project, (Begun(begun), begin))

@@ -8,9 +8,8 @@ import pytest
 
 from app.domain.commands import Asked, Name, dump
 from app.domain.conversation import Effect, Event, Happening, Stage, cell, stage
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.messages import AgentMessage, notice
 from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
-from app.domain.roles import AgentRole
 from app.domain.task import TaskStatus
 from app.storage import rows
 from app.storage.pool import sql
@@ -80,17 +79,15 @@ def told(world: World, event: Event) -> AgentMessage:
         payload |= {"pauses": 0, "refusal": None}
     if event in {Happening.action_format, Happening.action_retry, Happening.rerun}:
         payload |= {"check": "aurora / lint", "run": 9, "guid": "g"}
-    return AgentMessage(
-        id=uuid4(), sender=AgentRole.maestro, recipient=AgentRole.maestro, message_type=MessageType.CONTEXT,
-        payload=payload, timestamp=world.clock(), correlation_id=world.project_id,
-    )  # fmt: skip
+    return notice(uuid4(), world.project_id, world.clock(), **payload)
 
 
 @pytest.mark.parametrize("event", [*Name, *Happening])
 async def test_an_event_does_in_every_stage_what_its_row_says(world: World, event: Event):
     """Twice, since a worker may die after it: the second time nothing changes and nothing is said."""
+    world.times = 1
     await world.label()
-    await world.run()
+    await world.run(tasks=False)  # what tasks come to, `put` says
     for at in Stage:
         before = await put(world, at)
         assert stage(before) is at
@@ -111,15 +108,15 @@ async def test_an_event_does_in_every_stage_what_its_row_says(world: World, even
         elif not does.effects:
             assert not said, at
         if not does.effects and not does.next:
-            assert replace_pause(after) == replace_pause(before), at
+            assert lasting(after) == lasting(before), at
         visible = world.visible()
         await steered(world, message)
         assert await world.project() == after, at
         assert world.visible() == visible, at
 
 
-def replace_pause(project: Project) -> Project:
-    """Return what may not change."""
+def lasting(project: Project) -> Project:
+    """Return the project without what intake and every event may change."""
     return project.model_copy(update={"held": False, "finished_at": None})
 
 

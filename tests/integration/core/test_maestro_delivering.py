@@ -92,7 +92,7 @@ async def test_a_pull_request_that_was_turned_to_another_base_is_not_merged(worl
     world.forge.review(pull.number, "ada", "approved", pull.head_sha)
     project = await looked_at(world)
     assert (project.status, world.forge.merges) == (ProjectStatus.open, [])
-    assert "verified for `main`" in (project.reason or "")
+    assert "checked for `main`" in (project.reason or "")
 
 
 async def test_never_means_that_a_person_merges_and_the_rest_is_still_done(world: World):

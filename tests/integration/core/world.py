@@ -7,10 +7,9 @@ from uuid import UUID, uuid4
 
 from langgraph.checkpoint.memory import InMemorySaver
 
-from app.domain.messages import AgentMessage, MessageType
+from app.domain.messages import AgentMessage, MessageType, notice
 from app.domain.ports import Fact, Forgetful, Issue, Memories, Outcome, Permission, Records, Step
 from app.domain.project import Project, Repository
-from app.domain.roles import AgentRole
 from app.domain.task import Task
 from app.errors import BadAnswer
 from app.storage import projects, rows
@@ -220,11 +219,7 @@ class World:
 
     async def tell(self, event: str, **more: Any) -> None:
         """Write a message to Maestro, and ring."""
-        message = AgentMessage(
-            id=uuid4(), sender=AgentRole.maestro, recipient=AgentRole.maestro, message_type=MessageType.CONTEXT,
-            payload={"project": str(self.project_id), "event": event, **more}, timestamp=self.clock(),
-            correlation_id=self.project_id,
-        )  # fmt: skip
+        message = notice(uuid4(), self.project_id, self.clock(), event, **more)
         async with self.pool.acquire() as connection:
             await send(connection, message)
         await self.ring(message)
