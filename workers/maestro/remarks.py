@@ -29,10 +29,8 @@ SUGGESTED = "Make the suggested changes, so that the checkpoints pass with them.
 async def listen(ctx: Context, number: int) -> Heard:
     """Read what was said of the pull request; each author's permission is asked for once."""
     reviews, comments = await asyncio.gather(ctx.forge.reviews(number), ctx.forge.review_comments(number))
-    authors = sorted({one.author for one in reviews} | {one.author for one in comments if not one.by_this_app})
-    standings = await asyncio.gather(*(ctx.forge.permission(author) for author in authors))
-    writers = {author for author, standing in zip(authors, standings, strict=True) if standing.may_write}
-    return Heard(reviews, comments, writers)
+    authors = {one.author for one in reviews} | {one.author for one in comments if not one.by_this_app}
+    return Heard(reviews, comments, await ctx.writers(authors))
 
 
 async def gather(ctx: Context, heard: Heard) -> list[Concern]:
@@ -99,7 +97,7 @@ async def _fitting(project: Project, clone: Clone, concerns: Sequence[Concern]) 
     fitting: list[Concern] = []
     for concern in concerns:
         what = concern.suggestion
-        if what is None or is_off_limits(concern.path, project.settings.protected_paths):
+        if what is None or is_off_limits(concern.path, project.settings.protected):
             continue
         taken = [one for other, one in _with_suggestion(fitting) if other.path == concern.path]
         if not any(overlaps(one, what) for one in taken) and await _fits(clone, project.head_sha or "", concern):
