@@ -322,9 +322,8 @@ async def test_a_cancel_after_what_always_fails_is_heard(world: World, monkeypat
 
 async def test_the_formatter_changes_nothing_that_no_agent_may(world: World, monkeypatch):
     """It is the repository's own command, and may touch what it wants."""
-    world.configure("protected_paths: [kept.py]\n")
     world.deeds["Do one"] = write({"one.py": "X=1\n"})
-    await opened(world)
+    await opened(world, "protected_paths: [kept.py]\n")
 
     async def format_all(bench: FakeBench) -> list[str]:
         bench.worktree.files |= {"one.py": "X = 1\n", "kept.py": "stolen\n", ".github/workflows/ci.yml": "on: push\n"}
