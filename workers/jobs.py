@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from app.domain.budget import Refusal
 from app.domain.conversation import Happening
 from app.domain.messages import AgentMessage, MessageType
-from app.domain.ports import Clock, Handled, Postponed, Records
+from app.domain.ports import Clock, Handled, Obeyed, Postponed, Records
 from app.domain.project import Pause, Phase, Project, ProjectStatus
 from app.domain.recovery import AgentError, Escalate, Reflect, Retry, decide
 from app.domain.roles import AgentRole
@@ -105,9 +105,13 @@ class Jobs:
         failure = classify(error)
         tries = await self.mailbox.tries(context.project_id)
         agent_error = self._error(context.project_id, AgentRole.maestro, failure, error, tries)
+        # What fails is one of the messages, or else the graph: those after it haven't been looked at.
+        failing, context.obeying = context.obeying, None
+        done = handled[: handled.index(failing) + 1] if failing else handled
+        given_up = (Obeyed(failing),) if failing else ()  # the others, a `cancel` perhaps, don't wait for it for ever
         if isinstance(error, ProjectHeld | BudgetExceeded):
             why = Pause(refusal=_refusal(error))
-            await pause(context, await context.records.project(), why, agent_error, Handled(handled))
+            await pause(context, await context.records.project(), why, agent_error, Handled(done))
             return
         decision = decide(
             agent_error, 1, 1, self.jitter(), transient=failure.transient, retry_after=failure.retry_after
@@ -117,18 +121,18 @@ class Jobs:
             case Retry(delay):
                 await context.records.write(agent_error, Postponed(handled, delay, counted=not failure.is_limit))
             case Reflect() | Escalate() if project.phase is Phase.done:  # what was asked of it after its end
-                await context.records.write(agent_error, Handled(handled))
+                await context.records.write(agent_error, Handled(done))
             case Reflect() | Escalate() if project.phase is Phase.escalate or (
                 project.phase is Phase.settle and failure.transient
             ):
-                await context.records.write(agent_error, Postponed(handled, 60.0))
+                await context.records.write(agent_error, *given_up, Postponed(handled, 60.0))
             case Reflect() | Escalate() if project.phase is Phase.settle:
                 # What was delivered stays so: that it can't be tidied up after is for the operator.
                 changes = {"status": ProjectStatus.merged, "reason": None, "finished_at": self.clock()}
-                await context.move(project, Phase.done, agent_error, Postponed(handled, 0.0), **changes)
+                await context.move(project, Phase.done, agent_error, *given_up, Postponed(handled, 0.0), **changes)
             case Reflect() | Escalate():
                 later = Postponed(handled, 0.0)
-                await context.move(project, Phase.escalate, agent_error, later, reason=failure.message)
+                await context.move(project, Phase.escalate, agent_error, *given_up, later, reason=failure.message)
 
     async def run_tasks(self) -> None:
         """Use a free slot: do a round of the task that is next, and so on, until none waits."""

@@ -255,6 +255,7 @@ async def open_worker(settings: Settings, tempo: Tempo = TEMPO) -> AsyncIterator
             public_url=settings.public_url,
             web_url=settings.github_web_url,
             show_every=tempo.show,
+            allowed_bots=frozenset(settings.allowed_bots),
         )
         agents = Agents(models, ledger)
         artifacts = Artifacts(pool)

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import islice
 
 WORD = "/aurora"
 LONGEST_WISH = 5000  # characters
 LONGEST_SHOWN = 40  # characters of what somebody wrote, in an answer
-
+MOST_ORDERS = 20  # that are read in one comment
 
 BOX = "Approve this plan and start the work"  # to be ticked in the comment that shows the plan
-TICKED = re.compile(rf"^\s*[-*] \[x\] {BOX}\s*$", re.IGNORECASE | re.MULTILINE)
+TICKED = re.compile(rf"^[ \t]*[-*] \[x\] {BOX}[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
 
 
 class Name(StrEnum):
@@ -112,7 +113,7 @@ FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 LINE = re.compile(rf" {{0,3}}{WORD}(?:\s+(.*))?$", re.IGNORECASE)
 HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 QUOTED = re.compile(r"^ {0,3}>|^(?: {4}|\t)")
-SPAN = re.compile(r"(`+)[^`].*?\1")
+TICKS = re.compile(r"`+")
 COURTESY = re.compile(r"\b(?:please|thanks|thank you|now|hey|hi|hello|could you|can you|would you)\b", re.IGNORECASE)
 
 MEANT = (  # whole sentences that stand for a command; anything else that is said to the app is a wish
@@ -137,7 +138,8 @@ def read(comment: str, called: str = "") -> list[Said]:
     Without any, a comment that mentions `called` (a name without its `@`) is read as words to the app.
     """
     lines = list(_shown(HIDDEN.sub("", comment).splitlines()))
-    found = [_command(match.group(1) or "") for line in lines if (match := LINE.match(line.rstrip()))]
+    written = (match for line in lines if (match := LINE.match(line.rstrip())))
+    found = [_command(match.group(1) or "") for match in islice(written, MOST_ORDERS)]
     return found or (_spoken(lines, called) if called else [])
 
 
@@ -145,7 +147,7 @@ def _spoken(lines: Sequence[str], called: str) -> list[Said]:
     """Return what free words to the app ask for; none where it isn't mentioned outside quotes and code."""
     mention = re.compile(rf"(?<![\w/@])@{re.escape(called)}(?:\[bot\])?(?![\w-])[,:]?", re.IGNORECASE)
     said = [line for line in lines if not QUOTED.match(line)]
-    if not any(mention.search(SPAN.sub("", line)) for line in said):
+    if not any(mention.search(_outside_code(line)) for line in said):
         return []
     words = mention.sub(" ", "\n".join(said)).strip()
     plain = " ".join(COURTESY.sub(" ", words).split()).strip(" ,.!?:;")
@@ -157,6 +159,25 @@ def _spoken(lines: Sequence[str], called: str) -> list[Said]:
     if command and (whole := re.fullmatch(command.form, rest.strip(), re.IGNORECASE)):
         return [Asked(command.name, (whole.group(1) or "").strip())]
     return [Asked(Name.fix, words[:LONGEST_WISH])]
+
+
+def _outside_code(line: str) -> str:
+    """Return a line without its code spans, each of which ends at the next run of as many backticks."""
+    runs = [found.span() for found in TICKS.finditer(line)]
+    ahead: dict[int, list[int]] = {}  # by length, the next one last: a pattern would look for each one's end anew
+    for number, (start, end) in reversed([*enumerate(runs)]):
+        ahead.setdefault(end - start, []).append(number)
+    kept, at, number = list[str](), 0, 0
+    while number < len(runs):
+        start, end = runs[number]
+        same = ahead[end - start]
+        while same and same[-1] <= number:
+            same.pop()
+        if same:
+            kept.append(line[at:start])
+            number, at = same[-1], runs[same[-1]][1]
+        number += 1
+    return "".join([*kept, line[at:]])
 
 
 def _shown(lines: Sequence[str]) -> Iterable[str]:

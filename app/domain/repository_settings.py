@@ -195,7 +195,13 @@ class SettingsError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses, with its line, what looks like a date or a number and is none."""
+    """Refuses, with its line, what looks like a date or a number and is none, and mappings merged into others."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if merged := next((key for key, _ in node.value if key.tag == "tag:yaml.org,2002:merge"), None):
+            # A few lines of it come to more entries than a machine can hold.
+            raise yaml.constructor.ConstructorError(None, None, "`<<` isn't read here", merged.start_mark)
+        super().flatten_mapping(node)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         try:

@@ -13,6 +13,7 @@ from app.github.markdown import SUMMARY_LIMIT, fit
 from app.github.rest import RepositoryRest, missing
 
 ANNOTATIONS_A_REQUEST = 50
+MOST_READ = 20  # failing checks of a commit whose annotations are read
 
 
 class CheckRuns(RepositoryRest):
@@ -99,7 +100,9 @@ class CheckRuns(RepositoryRest):
         query = "/commits/{sha}/check-runs?filter=latest&per_page=100"
         runs = await self._patiently(lambda: self._list(query, key="check_runs", sha=head_sha))
         others = [reading.foreign_check(run) for run in runs if (run.get("app") or {}).get("id") != app.id]
-        return list(await asyncio.gather(*map(self._with_annotations, others))) if annotated else others
+        failed = [check for check in others if check.failed][:MOST_READ] if annotated else []
+        read = {check.id: check for check in await asyncio.gather(*map(self._annotated, failed))}
+        return [read.get(check.id, check) for check in others]
 
     async def check_suites(self, head_sha: str) -> list[CheckSuite]:
         """Return the suites of a commit, this app's among them."""
@@ -108,10 +111,9 @@ class CheckRuns(RepositoryRest):
         suites = await self._patiently(lambda: self._list(query, key="check_suites", sha=head_sha))
         return [reading.check_suite(suite, app) for suite in suites]
 
-    async def _with_annotations(self, check: ForeignCheck) -> ForeignCheck:
-        if not check.failed:
-            return check
-        notes = await self._list("/check-runs/{id}/annotations?per_page=50", id=check.id)
+    async def _annotated(self, check: ForeignCheck) -> ForeignCheck:
+        """Return the check with its first annotations; another app may have made any number of them."""
+        notes = await self._get("/check-runs/{id}/annotations?per_page=50", id=check.id)
         return reading.annotated(check, notes)
 
     def _annotations(self, check: CheckRun) -> list[dict[str, Any]]:

@@ -86,6 +86,7 @@ class PullRequestChanged:
     number: int
     action: Literal["closed", "reopened", "synchronize"]
     merged: bool
+    sender: str
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,8 @@ def _pull_request_changed(delivery: Payload, app: AppIdentity) -> PullRequestCha
         return None
     match delivery.action:
         case "closed" | "reopened" | "synchronize" as action:
-            return PullRequestChanged(delivery.where(), pull.number, action, pull.merged is True)
+            sender = delivery.need(delivery.sender).login
+            return PullRequestChanged(delivery.where(), pull.number, action, pull.merged is True, sender)
     return None
 
 

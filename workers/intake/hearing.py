@@ -162,13 +162,23 @@ class Hearing:
         """Hear what happened to a pull request; whether it is one of the app's own the tables know."""
         name = intent.repository.full_name
         if isinstance(intent, events.Reviewed):
+            if not await self._counts(intent):
+                return None
             return self._tell_pull_request(name, intent.pull_number, delivery, {"event": Happening.looked_at})
         if intent.action == "closed" and await self._open_after_all(intent, delivery):
             return None
+        if intent.action == "reopened" and not await self._desk.may_ask(intent.repository, intent.sender):
+            return None  # who may only triage can open it again too
         payload: Payload = {"event": PULL_EVENTS[intent.action]}
         if intent.action == "closed":
             payload["why"] = f"Pull request #{intent.number} was closed."
         return self._tell_pull_request(name, intent.number, delivery, payload)
+
+    async def _counts(self, intent: events.Reviewed) -> bool:
+        """Tell whether a review can change something: strangers' don't, and a dismissal is always a writer's."""
+        if await self._desk.runs.of_pull_request(intent.repository.full_name, intent.pull_number) is None:
+            return False
+        return intent.state == "dismissed" or await self._desk.may_ask(intent.repository, intent.reviewer)
 
     async def _open_after_all(self, intent: events.PullRequestChanged, delivery: Delivery) -> bool:
         """Tell whether a run's pull request is open, whatever this delivery says; raises `Transient` while unsure."""

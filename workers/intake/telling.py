@@ -82,7 +82,8 @@ class Teller:
             return []
         said = [one.name for one in orders if isinstance(one, commands.Asked)]
         if holding := [name for name in said if name in HOLDING]:
-            await projects.hold(connection, project.id, held=holding[-1] is commands.Name.pause)
+            held = holding[-1] is commands.Name.pause and not project.status.ended  # else there is nothing to hold
+            await projects.hold(connection, project.id, held=held)
         payload |= {"commands": commands.dump(orders)}
         return [await self._send(connection, remark.id, project.id, payload)]
 

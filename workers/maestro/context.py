@@ -38,6 +38,7 @@ from app.domain.ports import (
     Unkept,
 )
 from app.domain.project import Phase, Project, ProjectStatus
+from app.domain.remarks import is_bot
 from app.domain.repository_settings import MergePolicy
 from app.domain.roles import AgentRole
 from app.domain.task import Task
@@ -66,6 +67,7 @@ class Policy:
     public_url: str | None = None
     web_url: str = "https://github.com"
     show_every: float = 0.0  # seconds from one edit of a progress comment to the next, at least
+    allowed_bots: frozenset[str] = frozenset()  # that are listened to as people are
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Context:
     memories: Memories = field(default_factory=Forgetful)
     archive: Archive = field(default_factory=Unkept)
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    obeying: UUID | None = None  # the message that is being carried out
     _latest: Project | None = None  # to be announced
     _due: bool = False  # whether the progress comment may be edited, whenever that was done last
     _announcer: asyncio.Task[None] | None = None
@@ -220,14 +223,14 @@ class Context:
         """Return the comments of the people whom the app does the work for, oldest first."""
         every = await self.forge.comments(project.issue_number)
         comments = [comment for comment in every if not comment.by_this_app]
-        writers = await self.writers(comment.author for comment in comments)
+        writers = await self.writers({comment.author for comment in comments})
         return [comment for comment in comments if comment.author in writers]
 
     async def writers(self, logins: Iterable[str]) -> set[str]:
-        """Return those who have write permission; each is asked for once."""
-        asked = sorted(set(logins))
-        standings = await asyncio.gather(*(self.forge.permission(login) for login in asked))
-        return {login for login, standing in zip(asked, standings, strict=True) if standing.may_write}
+        """Return those who may write, each asked for once; other apps may too, and aren't listened to unless listed."""
+        heard = sorted(one for one in set(logins) if not is_bot(one) or one in self.policy.allowed_bots)
+        standings = await asyncio.gather(*(self.forge.permission(one) for one in heard))
+        return {one for one, standing in zip(heard, standings, strict=True) if standing.may_write}
 
     async def escalate(self, project: Project, reason: str, *facts: Fact) -> Command[Any]:
         """Go and ask a person, with the reason."""

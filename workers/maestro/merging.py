@@ -11,6 +11,7 @@ from app.domain.roles import AgentRole
 from app.errors import BadAnswer, MergeConflict, ModelError
 from app.github.markdown import code, inline
 from workers import feedback
+from workers.agents.guard import is_off_limits
 from workers.agents.prompts import prompt_for
 from workers.maestro.answers import MergeAnswer
 from workers.maestro.context import Context
@@ -24,6 +25,7 @@ MOST_CHARACTERS = 150_000  # of what is shown of all files together
 
 LOSING = "Every resolution that was tried loses something of one side, so none was kept."
 UNUSABLE = "There was no usable answer to how they fit together."
+PROTECTED = "no agent may change it"
 TOO_MUCH = "There is too much in conflict to resolve it without a person."
 
 
@@ -37,7 +39,7 @@ async def unite(ctx: Context, project: Project, clone: Clone, into: str, commit:
     except MergeConflict:
         found = await clone.conflicts(into, commit)
     paths = tuple(one.path for one in found)
-    if reason := _hopeless(found):
+    if reason := _hopeless(found, project.settings.protected):
         raise MergeConflict(reason, paths)
     merging = _Merging(ctx, project, found, into, commit)
     try:
@@ -50,8 +52,10 @@ async def unite(ctx: Context, project: Project, clone: Clone, into: str, commit:
     return head
 
 
-def _hopeless(found: Sequence[Conflicted]) -> str | None:
+def _hopeless(found: Sequence[Conflicted], protected: tuple[str, ...]) -> str | None:
     """Say why no model is asked; None where one is."""
+    if guarded := [one for one in found if is_off_limits(one.path, protected)]:
+        return " ".join(f"{code(one.path)} needs a person: {PROTECTED}." for one in guarded[:MOST_FILES])
     if obstacles := [one for one in found if one.obstacle]:
         return " ".join(f"{code(one.path)} needs a person: {one.obstacle}." for one in obstacles[:MOST_FILES])
     size = sum(len(text) for one in found for text in (one.base or "", one.ours, one.theirs))

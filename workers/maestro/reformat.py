@@ -5,6 +5,7 @@ from app.domain.concerns import Concern, ConcernKind
 from app.domain.project import Project
 from app.domain.ways import subject
 from workers import feedback
+from workers.agents.guard import is_off_limits
 from workers.maestro.context import Context
 from workers.maestro.ways import settings_for
 
@@ -21,9 +22,11 @@ async def reformat(ctx: Context, project: Project) -> str | None:
     settings = await settings_for(clone, project)
     async with clone.worktree(f"{project.id.hex[:12]}-format", project.base_sha or "", at=head) as tree:
         bench = ctx.checkers.bench(clone, tree, settings.checkpoints, settings.setup)
-        if not (altered := await bench.format()):
+        # The repository's own command may have touched anything; of that only what no rule keeps from agents goes in.
+        altered = [path for path in await bench.format() if not is_off_limits(path, settings.protected)]
+        if not altered:
             return None
-        return await tree.commit(subject(MESSAGE, project.ways, altered), [head])
+        return await tree.commit(subject(MESSAGE, project.ways, altered), [head], altered)
 
 
 async def concern_of_check(

@@ -97,7 +97,7 @@ async def _fitting(project: Project, clone: Clone, concerns: Sequence[Concern]) 
     fitting: list[Concern] = []
     for concern in concerns:
         what = concern.suggestion
-        if what is None or is_off_limits(concern.path, project.settings.protected_paths):
+        if what is None or is_off_limits(concern.path, project.settings.protected):
             continue
         taken = [one for other, one in _with_suggestion(fitting) if other.path == concern.path]
         if not any(overlaps(one, what) for one in taken) and await _fits(clone, project.head_sha or "", concern):

@@ -70,7 +70,9 @@ async def steer(ctx: Context, messages: Sequence[AgentMessage]) -> Project:
         if message.id in obeyed:
             answer = obeyed[message.id]
         else:
+            ctx.obeying = message.id
             change = await _obey(ctx, project, message)
+            ctx.obeying = None
             answer = change.answer
             if change != Change(project):
                 await ctx.records.write(consistent(change.project), *change.facts, Obeyed(message.id, answer))

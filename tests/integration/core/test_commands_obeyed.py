@@ -9,7 +9,8 @@ from app.domain.commands import dump, read
 from app.domain.ports import Step
 from app.domain.project import Project, ProjectStatus
 from app.domain.task import TaskStatus
-from tests.fakes import MAIN, FakePull, finds, passes, write
+from app.errors import SandboxUnavailable
+from tests.fakes import MAIN, FakeBench, FakePull, finds, passes, write
 from tests.integration.core.test_maestro_delivering import looked_at, opened
 from tests.integration.core.world import ISSUE, World, plan, planned
 
@@ -288,3 +289,50 @@ async def test_a_worker_that_dies_over_a_wish_does_it_once(world: World, effects
     assert project.status is ProjectStatus.open
     assert [task.key for task in (await world.tasks()).values()] == ["t1", "f1"]
     world.assert_nothing_doubled()
+
+
+async def test_what_always_fails_is_given_up_and_keeps_nothing_else_waiting(world: World, monkeypatch):
+    """A person is asked then; without that it would be tried again each minute, and `cancel` never be heard."""
+    await opened(world)
+
+    async def fail(_: FakeBench) -> list[str]:
+        raise SandboxUnavailable("There is no sandbox.")
+
+    monkeypatch.setattr(FakeBench, "format", fail)
+    head = (await world.project()).head_sha
+    await world.tell("action_format", check="aurora / lint", head=head, by="ann", guid="g")
+    await world.run()
+    assert (await world.until_settled()).status is ProjectStatus.escalated
+    assert "There is no sandbox." in world.comments("escalation")[0]
+    world.assert_nothing_doubled()
+
+
+async def test_a_cancel_after_what_always_fails_is_heard(world: World, monkeypatch):
+    await opened(world)
+
+    async def fail(_: FakeBench) -> list[str]:
+        raise SandboxUnavailable("There is no sandbox.")
+
+    monkeypatch.setattr(FakeBench, "format", fail)
+    head = (await world.project()).head_sha
+    await world.tell("action_format", check="aurora / lint", head=head, by="ann", guid="g")
+    await command(world, "/aurora cancel")
+    assert (await world.until_settled()).status is ProjectStatus.cancelled
+
+
+async def test_the_formatter_changes_nothing_that_no_agent_may(world: World, monkeypatch):
+    """It is the repository's own command, and may touch what it wants."""
+    world.deeds["Do one"] = write({"one.py": "X=1\n"})
+    await opened(world, "protected_paths: [kept.py]\n")
+
+    async def format_all(bench: FakeBench) -> list[str]:
+        bench.worktree.files |= {"one.py": "X = 1\n", "kept.py": "stolen\n", ".github/workflows/ci.yml": "on: push\n"}
+        return ["one.py", "kept.py"]
+
+    monkeypatch.setattr(FakeBench, "format", format_all)
+    head = (await world.project()).head_sha or ""
+    await world.tell("action_format", check="aurora / lint", head=head, by="ann", guid="g")
+    await world.run()
+    project = await world.until_settled()
+    now = world.git.commits[project.head_sha or ""].files
+    assert now == {**world.git.commits[head].files, "one.py": "X = 1\n"}

@@ -12,6 +12,7 @@ from tests.integration.core.world import ISSUE, World
 
 EVE, BOT = {"login": "eve", "type": "User"}, {"login": "dependabot[bot]", "type": "Bot"}
 APP = {"login": "aurora-dev[bot]", "type": "Bot"}
+PULL = {"number": 7, "url": "", "head_sha": "a" * 40}
 
 
 class Room(Door):
@@ -245,3 +246,41 @@ async def test_an_uninstalled_app_tells_every_run_that_it_had(around: World):
     assert [one["event"] for one in await messages(around.pool)] == ["labelled"]
     await room.receive("all", gone | {"action": "deleted"}, "installation")
     assert [one["event"] for one in await messages(around.pool)] == ["labelled", "uninstalled"]
+
+
+@pytest.mark.parametrize(("who", "told"), [(ANN, ["labelled", "pull_reopened"]), (EVE, ["labelled"])])
+async def test_only_who_may_write_opens_a_pull_request_again(around: World, who: dict[str, str], told: list[str]):
+    """On GitHub who may only triage can too, and a run that somebody cancelled would go on."""
+    room = Room(around)
+    around.forge.permissions["eve"] = Permission.read
+    await room.receive("one", labelled())
+    around.forge.pulls[7] = FakePull(7, "Work", "", "aurora/1.1", MAIN, "a" * 40)
+    await around.pool.execute("UPDATE projects SET pull_request = $1", PULL)
+    await room.receive("two", labelled("reopened", sender=who, pull_request={"number": 7}), "pull_request")
+    assert [one["event"] for one in await messages(around.pool)] == told
+
+
+@pytest.mark.parametrize(
+    ("who", "state", "heard"),
+    [(ANN, "commented", True), (EVE, "commented", False), (BOT, "approved", False), (EVE, "dismissed", True)],
+)
+async def test_a_stranger_s_review_moves_nothing(around: World, who: dict[str, str], state: str, heard: bool):
+    """However many they write; who dismisses one may write."""
+    room = Room(around)
+    around.forge.permissions |= {"eve": Permission.read, BOT["login"]: Permission.write}
+    await room.receive("one", labelled())
+    await around.pool.execute("UPDATE projects SET pull_request = $1", PULL)
+    action = "dismissed" if state == "dismissed" else "submitted"
+    review = {"state": state.upper(), "commit_id": "a" * 40, "user": who}
+    await room.receive("two", labelled(action, review=review, pull_request={"number": 7}), "pull_request_review")
+    assert [one["event"] for one in await messages(around.pool)] == ["labelled", *["looked_at"] * heard]
+
+
+async def test_what_has_ended_is_not_held(around: World):
+    """Else it would stand still when somebody has it tried again, paused by nobody."""
+    room = Room(around)
+    await room.receive("one", labelled())
+    await around.pool.execute("UPDATE projects SET status = 'escalated', phase = 'done', finished_at = $1", START)
+    await room.say(9, "/aurora pause")
+    assert not await around.pool.fetchval("SELECT held FROM projects")
+    assert await room.orders() == [["pause"]]

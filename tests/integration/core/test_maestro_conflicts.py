@@ -10,7 +10,7 @@ from app.domain.project import Project, ProjectStatus
 from app.errors import Transient
 from tests.fakes import MAIN, FakePull, write
 from tests.integration.core.world import Killed, World, advance_once_more, plan, planned
-from workers.maestro.merging import LOSING, TOO_MUCH, UNUSABLE
+from workers.maestro.merging import LOSING, PROTECTED, TOO_MUCH, UNUSABLE
 
 PATH, BEFORE = "calls.py", "f(a)\n"
 OURS, THEIRS, BOTH = "f(a, b)\n", "f(a, c)\n", "f(a, b, c)\n"
@@ -217,3 +217,18 @@ async def test_a_worker_that_dies_with_the_answer_in_the_journal_asks_no_second_
     project = await world.until_settled()
     assert world.git.commits[project.head_sha or ""].files[PATH] == BOTH
     assert len(world.thinker.prompts(Step.merge)) == 1
+
+
+async def test_a_conflict_in_what_no_agent_may_change_is_for_a_person(world: World):
+    """No model is asked, though its answer might keep both sides: it might add to them too."""
+    world.configure(f"protected_paths: [{PATH}]\n")
+    pull = await opened(world)
+    pushed_over(world, pull)
+    world.git.onto(MAIN, calls_py="f(a, d)\n")
+    world.thinker.answers[Step.merge] = merged("f(a, b, c, d)\nsteal()\n")
+    await world.tell("pull_pushed")
+    await world.run()
+    project = await world.project()
+    assert project.status is ProjectStatus.escalated
+    assert world.thinker.prompts(Step.merge) == []
+    assert PROTECTED in world.comments("escalation")[0]

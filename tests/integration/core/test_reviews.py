@@ -3,11 +3,12 @@
 import pytest
 
 from app.domain.checks import Checkpoint, Conclusion
-from app.domain.ports import WorkEnd, WorkResult
+from app.domain.ports import Permission, Step, WorkEnd, WorkResult
 from app.domain.project import Project, ProjectStatus
 from app.errors import NotFound
-from tests.fakes import Deed, FakePull, FakeWorktree, finds
-from tests.integration.core.world import World
+from tests.fakes import Deed, FakePull, FakeWorktree, finds, write
+from tests.integration.core.world import World, plan, planned
+from workers.maestro.context import Policy
 
 THANKS = "Thank you."
 
@@ -380,3 +381,38 @@ async def test_remarks_cost_two_lists_and_a_permission_for_each_author(world: Wo
     await looked_at(world)
     assert world.forge.calls["review_comments"] - before["review_comments"] == 1
     assert world.forge.calls["permission"] - before["permission"] == 3
+
+
+async def test_a_suggestion_for_what_a_section_protects_is_not_applied(world: World):
+    """Nobody but a person changes it, as at the root."""
+    rules = "paths:\n  lib:\n    protected_paths: ['one.py']\n"
+    world.thinker.answers[Step.plan] = plan(planned("one", "lib/one.py"))
+    world.deeds["Do one"] = write({"lib/one.py": "X = 1\n"})
+    pull = await opened(world, rules)
+    world.forge.remark(pull.number, "ada", suggesting("X = 2\n"), "lib/one.py")
+    await looked_at(world)
+    assert not [one for one in world.git.commits.values() if one.message.startswith("Apply suggestion")]
+
+
+async def test_another_app_s_review_is_nobody_s_word(world: World):
+    """It may write to the repository, and isn't on the operator's list; one that is listed counts as a person does."""
+    pull = await opened(world)
+    world.forge.permissions |= {"judge[bot]": Permission.write, "renovate[bot]": Permission.write}
+    world.policy = Policy(allowed_bots=frozenset({"renovate[bot]"}))
+    world.forge.review(pull.number, "judge[bot]", "approved", pull.head_sha)
+    assert (await looked_at(world)).status is ProjectStatus.open
+    world.forge.review(pull.number, "judge[bot]", "changes_requested", pull.head_sha)
+    world.forge.review(pull.number, "renovate[bot]", "approved", pull.head_sha)
+    assert (await looked_at(world)).status is ProjectStatus.merged
+
+
+async def test_another_app_s_words_approve_no_plan(world: World):
+    """Nor are they read as a part of the issue."""
+    world.configure("plan_approval: always\n")
+    world.forge.permissions["judge[bot]"] = Permission.write
+    await world.start()
+    await world.say("judge[bot]", "/aurora approve")
+    await world.tell("issue_edited")
+    await world.run()
+    assert (await world.project()).status is ProjectStatus.waiting
+    assert not any("judge" in prompt for prompt in world.thinker.prompts(Step.parse))

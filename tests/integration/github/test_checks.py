@@ -13,6 +13,7 @@ import pytest
 
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
 from app.domain.ports import CheckRun
+from app.github.check_runs import MOST_READ
 from app.github.checks import check_run
 from app.github.forge import GitHubForge
 from tests.integration.github.test_against_the_hub import push
@@ -134,3 +135,26 @@ async def test_suites_are_there_from_the_push_on(forge: GitHubForge, head: str, 
     another_app(tmp_path / "hub" / "hub.sqlite3", head)
     other = next(one for one in await forge.check_suites(head) if not one.own)
     assert (other.app, other.running, other.runs) == ("ci", True, 2)
+
+
+async def test_what_is_read_of_another_app_is_bounded(forge: GitHubForge, head: str, tmp_path: Path):
+    """It may write a thousand failing checks with a thousand annotations each."""
+    store_path = tmp_path / "hub" / "hub.sqlite3"
+    another_app(store_path, head)
+    with closing(sqlite3.connect(store_path, timeout=20)) as store, store:
+        row = [one[1] for one in store.execute("PRAGMA table_info(check_runs)")]
+        names = ", ".join(name for name in row if name not in {"id", "name"})
+        for number in range(100, 140):
+            store.execute(
+                f"INSERT INTO check_runs (id, name, {names}) SELECT ?, ?, {names} FROM check_runs WHERE id = 6",
+                (number, f"build {number}"),
+            )
+            store.executemany(
+                "INSERT INTO annotations (run_id, path, start_line, end_line, annotation_level, message)"
+                " VALUES (?, 'a.py', 1, 1, 'failure', 'no')",
+                [(number,)] * 60,
+            )
+    found = [check for check in await forge.foreign_checks(head) if check.failed]
+    assert len(found) == 41
+    assert sum(bool(check.annotations) for check in found) == MOST_READ
+    assert max(len(check.annotations) for check in found) == 50

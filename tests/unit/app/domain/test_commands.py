@@ -2,7 +2,21 @@
 
 import pytest
 
-from app.domain.commands import COMMANDS, TABLE, WORD, Asked, Misread, Name, dump, load, overview, read
+from app.domain.commands import (
+    BOX,
+    COMMANDS,
+    MOST_ORDERS,
+    TABLE,
+    TICKED,
+    WORD,
+    Asked,
+    Misread,
+    Name,
+    dump,
+    load,
+    overview,
+    read,
+)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +95,37 @@ def test_every_command_is_in_the_table_and_reads_as_its_help_shows_it():
         assert command.help[0].islower()
         assert not command.help.endswith(".")
         assert COMMANDS[command.name] is command
+
+
+@pytest.mark.parametrize("filling", ["`", "`a", "``a`", "\n", " ", "\t\n", "<!--", "```\n"])
+def test_nobody_s_comment_takes_long_to_read(filling: str):
+    """Strangers' are read too; by patterns that look for the same end again and again, it takes minutes."""
+    long = filling * (65_000 // len(filling))
+    assert read(f"{long}x") == []
+    assert len(read(f"@aurora-dev {long}x", "aurora-dev")) <= 1
+    assert not TICKED.search(f"{long}x")
+
+
+@pytest.mark.parametrize(
+    ("line", "heard"),
+    [
+        ("`@aurora-dev stop`", False),
+        ("``a ` @aurora-dev stop``", False),
+        ("`` ` @aurora-dev stop", True),
+        ("`a` @aurora-dev stop `b`", True),
+        ("```a``` `@aurora-dev stop` b", False),
+    ],
+)
+def test_a_mention_inside_of_code_is_none(line: str, heard: bool):
+    """Code ends at the next run of as many backticks."""
+    assert bool(read(line, "aurora-dev")) is heard
+
+
+def test_a_comment_gives_so_many_orders_at_most():
+    """Each of them may become a task."""
+    assert len(read("/aurora fix it\n" * 1000)) == MOST_ORDERS
+
+
+@pytest.mark.parametrize("text", [f"- [x] {BOX}", f"Plan\r\n\r\n- [X] {BOX}\r\n\r\nEnd", f"  * [x] {BOX} "])
+def test_a_ticked_box_is_seen(text: str):
+    assert TICKED.search(text)

@@ -195,3 +195,11 @@ def test_any_mixture_of_keys_and_values_gives_settings_or_a_settings_error(lines
 def test_each_odd_value_alone_gives_settings_or_a_settings_error(value: str):
     """Each of them once for sure."""
     problems(f"setup: {value}")
+
+
+def test_merged_mappings_are_refused():
+    """A few lines of them come to more entries than a machine can hold."""
+    lines = ["a0: &a0 {k: v}", *(f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))]
+    with pytest.raises(SettingsError) as error:
+        parse_settings("\n".join(lines))
+    assert str(error.value) == "Line 3: This is not YAML: `<<` isn't read here."

@@ -80,12 +80,12 @@ CHECK = {"head_sha": SHA, "name": "aurora / tests", "app": {"id": 7}}
         (
             "pull_request",
             payload("closed", pull_request=PULL),
-            events.PullRequestChanged(REPOSITORY, 4, "closed", True),
+            events.PullRequestChanged(REPOSITORY, 4, "closed", True, "alice"),
         ),
         (
             "pull_request",
             payload("synchronize", pull_request={"number": 4}),
-            events.PullRequestChanged(REPOSITORY, 4, "synchronize", False),
+            events.PullRequestChanged(REPOSITORY, 4, "synchronize", False, "alice"),
         ),
         (
             "check_run",
