@@ -101,7 +101,8 @@ def _number(outcome: Any) -> int | None:
 
 CALLS = """
 SELECT COALESCE(u.task_id::text, '-') AS task, u.step, u.attempt, u.scope, u.position,
-       min(u.created_at) AS begun, min(j.created_at) AS recorded, count(DISTINCT u.id) FILTER (WHERE u.status <> 'returned') AS paid
+       min(u.created_at) AS begun, min(j.created_at) AS recorded,
+       count(DISTINCT u.id) FILTER (WHERE u.status <> 'returned') AS paid
 FROM token_usage u
 LEFT JOIN journal j ON j.subject = COALESCE(u.task_id, u.project_id) AND j.scope = u.scope AND j.position = u.position
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, begun, u.scope, u.position

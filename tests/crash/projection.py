@@ -16,7 +16,7 @@ VARYING = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "<commit>"),
     (re.compile(r"\b[0-9a-f]{7,12}\b"), "<commit>"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "<address>"),
-    (re.compile(r"\b\d+(\.\d+)? (s|min|h)\b"), "<seconds>"),
+    (re.compile(r"\b\d+(\.\d+)? (s|min|h)\b( \d+ (s|min)\b)*"), "<seconds>"),
     (re.compile(r"\$\d+\.\d+(?! of)(?= ·)|\$\d+\.\d+(?= of)"), "<cost>"),  # what was in flight counts as spent
 )
 
