@@ -74,6 +74,14 @@ def not_merged(blocking: Sequence[CheckResult]) -> str:
     )
 
 
+def not_taken_back(project: Project, last: Project) -> str:
+    """Say that another run of the issue comes first, or takes it back already."""
+    where = f"#{last.pull_request.number}" if last.pull_request else f"run {last.run} of #{last.issue_number}"
+    if last.reverts == project.id:
+        return f"Taking it back was begun already, with {where}: what there is to say about that belongs there."
+    return f"Another run of the issue is under way, {where}. Let it end, or cancel it; then this can be taken back."
+
+
 def up_to_date(project: Project) -> str:
     """Say that there is nothing to bring in."""
     return f"The branch has everything that is in {code(project.base_branch or '', 100)} already."

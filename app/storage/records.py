@@ -33,7 +33,7 @@ from app.domain.project import Project
 from app.domain.recovery import AgentError
 from app.domain.repository_settings import RepositorySettings
 from app.domain.task import Task
-from app.storage import artifacts, memory, rows
+from app.storage import artifacts, memory, projects, rows
 from app.storage.pool import Connection, Lease, Pool, fenced, sql
 from app.storage.usage import forfeit_abandoned
 
@@ -53,7 +53,6 @@ Silent = (  # facts that nobody is rung for
     | Discarded
     | Artifact
     | Obeyed
-    | Begun
     | InForce
 )
 
@@ -81,6 +80,12 @@ class LeasedRecords:
         if row is None:
             raise LookupError(f"There is no project {self._project_id}.")
         return rows.project(row)
+
+    async def last_run(self) -> Project:
+        """Return the last run of the project's issue, which may be itself."""
+        mine = await self.project()
+        last = await projects.latest_of_issue(self._pool, mine.repository.full_name, mine.issue_number)
+        return last or mine
 
     async def tasks(self, *, superseded: bool = False) -> list[Task]:
         """Return the tasks of the present plan in the order of their keys, with earlier ones where `superseded`."""
@@ -156,6 +161,8 @@ class LeasedRecords:
                     if await connection.fetchval(sql("messages.send_later"), *_row(fact.message, fact.seconds))
                     else []
                 )
+            case Begun():
+                return await self._begin(connection, fact)
             case _:
                 await self._note(connection, fact)
                 return []
@@ -186,8 +193,6 @@ class LeasedRecords:
                 await self._write_handling(connection, fact)
             case Obeyed():
                 await connection.execute(sql("messages.obeyed"), fact.message, fact.answer)
-            case Begun():
-                await self._begin(connection, fact.project)
             case Revoked() | Discarded():
                 await self._take_away(connection, fact)
             case _:
@@ -202,14 +207,18 @@ class LeasedRecords:
             case Shown():
                 await connection.execute(sql("projects.shown"), self._project_id, fact.at, fact.digest)
 
-    async def _begin(self, connection: Connection, project: Project) -> None:
+    async def _begin(self, connection: Connection, fact: Begun) -> list[AgentMessage]:
+        project = fact.project
         begun = await connection.fetchval(
             sql("projects.start"), project.id, project.repository.full_name, project.repository.installation_id,
             project.issue_number, project.title, project.requested_by, project.budget_usd, project.created_at, None,
         )  # fmt: skip
-        if begun is not None:
-            await connection.execute(sql("projects.save"), *rows.project_parameters(project))
-            await connection.execute(sql("projects.reverts"), project.id, project.reverts)
+        if begun is None:
+            return []
+        await connection.execute(sql("projects.save"), *rows.project_parameters(project))
+        await connection.execute(sql("projects.reverts"), project.id, project.reverts)
+        await send(connection, fact.message)
+        return [fact.message]
 
     async def _take_away(self, connection: Connection, fact: Revoked | Discarded) -> None:
         if isinstance(fact, Discarded):

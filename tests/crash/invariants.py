@@ -101,10 +101,11 @@ def _number(outcome: Any) -> int | None:
 
 CALLS = """
 SELECT COALESCE(u.task_id::text, '-') AS task, u.step, u.attempt, u.scope, u.position,
-       min(j.created_at) AS recorded, count(DISTINCT u.id) FILTER (WHERE u.status <> 'returned') AS paid
+       min(u.created_at) AS begun, min(j.created_at) AS recorded,
+       count(DISTINCT u.id) FILTER (WHERE u.status <> 'returned') AS paid
 FROM token_usage u
 LEFT JOIN journal j ON j.subject = COALESCE(u.task_id, u.project_id) AND j.scope = u.scope AND j.position = u.position
-GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, u.scope, u.position
+GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, begun, u.scope, u.position
 """
 
 
@@ -154,9 +155,21 @@ async def asked_again(connection: asyncpg.Connection, heard: list[Heard]) -> lis
         rows = calls.get(place, [])
         if len(rows) < len(turns):
             found.append(f"Asked without a reservation: {place}: {len(turns)} turns, {len(rows)} calls")
-        for (turn, made), row in zip(sorted(turns.items()), rows, strict=False):
+        for made, row in _paired(turns, rows):
+            asked = f"{place} turn {made[0].asked.turn}"
             if row["recorded"] and (late := [one for one in made if one.at > row["recorded"]]):
-                found.append(f"Asked again though recorded: {place} turn {turn}, {len(late)} times")
+                found.append(f"Asked again though recorded: {asked}, {len(late)} times")
             if len(made) > row["paid"]:
-                found.append(f"Asked {len(made)} times and paid {row['paid']} times: {place} turn {turn}")
+                found.append(f"Asked {len(made)} times and paid {row['paid']} times: {asked}")
     return found
+
+
+def _paired(turns: dict[int, list[Heard]], rows: list[asyncpg.Record]) -> list[tuple[list[Heard], asyncpg.Record]]:
+    """Tell which requests are about which call: turn by turn, or where there were several conversations, by time."""
+    if len(turns) == len(rows):
+        return [(made, row) for (_, made), row in zip(sorted(turns.items()), rows, strict=True)]
+    pairs: list[list[Heard]] = [[] for _ in rows] or [[]]  # whoever asks without a row is told of already
+    for one in sorted((one for made in turns.values() for one in made), key=lambda one: one.at):
+        begun = [number for number, row in enumerate(rows) if row["begun"] <= one.at]
+        pairs[begun[-1] if begun else 0].append(one)
+    return [(made, row) for made, row in zip(pairs, rows, strict=False) if made]

@@ -16,7 +16,7 @@ VARYING = (
     (re.compile(r"\b[0-9a-f]{40}\b"), "<commit>"),
     (re.compile(r"\b[0-9a-f]{7,12}\b"), "<commit>"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "<address>"),
-    (re.compile(r"\b\d+(\.\d+)? (s|min|h)\b"), "<seconds>"),
+    (re.compile(r"\b\d+(\.\d+)? (s|min|h)\b( \d+ (s|min)\b)*"), "<seconds>"),
     (re.compile(r"\$\d+\.\d+(?! of)(?= ·)|\$\d+\.\d+(?= of)"), "<cost>"),  # what was in flight counts as spent
 )
 
@@ -36,6 +36,9 @@ class Projection:
     reactions: tuple[str, ...]
     checks: tuple[str, ...]
     pulls: tuple[str, ...]
+    remarks: tuple[str, ...]
+    reviews: tuple[str, ...]
+    asked: tuple[str, ...]
     calls: tuple[str, ...]
 
     def differences(self, other: "Projection") -> list[str]:
@@ -81,6 +84,11 @@ SEEN = {
     " (SELECT count(*) FROM annotations WHERE run_id = check_runs.id) FROM check_runs",
     "pulls": "SELECT i.number, i.title, i.body, i.state, head_ref, base_ref, merged_at IS NOT NULL FROM pulls"
     " JOIN issues i ON i.id = issue_id",
+    "remarks": "SELECT a.login, c.path, c.line, c.in_reply_to_id, c.body FROM review_comments c"
+    " JOIN accounts a ON a.id = c.user_id",
+    "reviews": "SELECT a.login, r.state, r.body FROM reviews r JOIN accounts a ON a.id = r.user_id",
+    "asked": "SELECT i.number, a.login FROM review_requests r JOIN issues i ON i.id = r.issue_id"
+    " JOIN accounts a ON a.id = r.account_id",
 }
 
 

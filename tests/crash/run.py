@@ -15,7 +15,7 @@ from tests.crash.forks import Child
 from tests.crash.guard import Crossing, Fault, read_crossings
 from tests.crash.leftovers import leftovers
 from tests.crash.projection import Projection, project
-from tests.crash.scenarios import SCENARIOS
+from tests.crash.scenarios import SCENARIOS, Act
 from tests.crash.world import OWNER, Slot
 from workers.local.person import HubPerson
 
@@ -26,7 +26,8 @@ WEB_STALL = 1.0  # seconds for which the server stands still
 DRAIN = 8.0  # seconds for a process to end when asked
 
 SETTLED = """
-SELECT (SELECT count(*) FROM projects WHERE status = $1) AS ended,
+SELECT (SELECT count(*) FROM projects) AS runs,
+       (SELECT status FROM projects ORDER BY run DESC LIMIT 1) AS status,
        (SELECT count(*) FROM deliveries WHERE handled_at IS NULL) AS deliveries,
        (SELECT count(*) FROM agent_messages WHERE handled_at IS NULL) AS messages,
        (SELECT count(*) FROM leases WHERE expires_at > now()) AS leases
@@ -170,11 +171,17 @@ class _Run:
                 await self._missed()
                 await self._start("web")
             for act in self._scenario.acts:
-                await self._settled(act.status)
-                await person.comment(repository, issue["number"], act.comment)
-            await self._settled(self._scenario.end)
+                await self._settled(act.status, act.runs)
+                await self._act(person, repository, issue["number"], act)
+            await self._settled(self._scenario.end, self._scenario.runs)
         if self._stalled and self._fault and self._fault.role == "worker":
             await self._wake()
+
+    async def _act(self, person: HubPerson, repository: str, issue: int, act: Act) -> None:
+        """Make a person's request."""
+        pulls = await person.get(f"/repos/{repository}/pulls", state="all")
+        numbers = {"issue": issue, "pull": max((pull["number"] for pull in pulls), default=0)}
+        await person.request(act.method, f"/repos/{repository}/{act.path.format(**numbers)}", json=act.content)
 
     async def _wake(self) -> None:
         """Let the stalled worker go on: whatever it still wants to write is refused, and it ends when asked."""
@@ -185,11 +192,11 @@ class _Run:
         if status != 0:
             self.problems.append(f"The stalled worker ended with {status}, not in good order.")
         self._stalled = None
-        await self._settled(self._scenario.end)
+        await self._settled(self._scenario.end, self._scenario.runs)
         after = await project(self._slot, self._scenario.name)
         self.problems += [f"The stalled worker changed {change}" for change in before.differences(after)]
 
-    async def _settled(self, status: str) -> None:
+    async def _settled(self, status: str, runs: int) -> None:
         """Wait until everything stored is handled and nothing moves any more."""
         deadline = time.monotonic() + self._longest
         connection = await asyncpg.connect(self._slot.database)
@@ -198,9 +205,10 @@ class _Run:
             size = -1
             while True:
                 await connection.execute(SOONER)
-                row = await connection.fetchrow(SETTLED, status)
+                row = await connection.fetchrow(SETTLED)
                 missing = await self._missing(connection)
-                done = dict(row) == {"ended": 1, "deliveries": 0, "messages": 0, "leases": 0} and not missing
+                at_rest = {"deliveries": 0, "messages": 0, "leases": 0}
+                done = dict(row) == {"runs": runs, "status": status, **at_rest} and not missing
                 now = sum(not one.is_routine for one in read_crossings(self._slot.crossings))
                 if now != size:
                     quiet_since, size = time.monotonic(), now

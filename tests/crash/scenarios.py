@@ -15,6 +15,7 @@ checkpoints:
   lint: "true"
   tests: sh check.sh
 """
+TALKATIVE = QUICK_CHECKS.replace("merge: auto\n", "merge: on-approval\nplan_approval: always\n")
 # Every number that a file promises must be the sum of the two before it, and a file that says `wrong` is wrong.
 CHECK = "! grep -l wrong numbers/*\n"
 REPOSITORY = {"numbers/one": "1\n", "check.sh": CHECK, ".github/aurora.yml": QUICK_CHECKS}
@@ -22,10 +23,24 @@ REPOSITORY = {"numbers/one": "1\n", "check.sh": CHECK, ".github/aurora.yml": QUI
 
 @dataclass(frozen=True)
 class Act:
-    """What a person does when the project has reached a status."""
+    """A request that a person makes once the last of `runs` projects has reached a status and nothing moves."""
 
     status: str
-    comment: str
+    path: str  # below the repository; may name {issue} and {pull}, the newest one
+    content: Mapping[str, Any]
+    method: str = "POST"
+    runs: int = 1
+
+
+def _says(status: str, body: str, on: str = "issue", runs: int = 1) -> Act:
+    """Comment on the issue, or on the pull request."""
+    return Act(status, f"issues/{{{on}}}/comments", {"body": body}, runs=runs)
+
+
+def _reviews(event: str, *lines: tuple[str, int, str], runs: int = 1) -> Act:
+    """Review the open pull request, with comments on lines."""
+    comments = [{"path": path, "line": line, "side": "RIGHT", "body": body} for path, line, body in lines]
+    return Act("open", "pulls/{pull}/reviews", {"event": event, "body": "", "comments": comments}, runs=runs)
 
 
 @dataclass(frozen=True)
@@ -34,12 +49,13 @@ class Scenario:
 
     name: str
     story: str
-    end: str  # the project's status
+    end: str  # the status of every project
     answers: Mapping[str, Callable[[Asked], Any]]
     files: Mapping[str, str]
     title: str = "Add numbers"
     body: str = "Please."
     acts: tuple[Act, ...] = ()
+    runs: int = 1  # how many projects there are in the end
     server_is_late: bool = False  # it starts when GitHub has tried in vain to bring its deliveries
 
 
@@ -98,7 +114,7 @@ WAITING = Scenario(
     REPOSITORY,
     title="test",
     body="",
-    acts=(Act("waiting", "Add the number two in numbers/two."),),
+    acts=(_says("waiting", "Add the number two in numbers/two."),),
 )
 
 MISSED = replace(
@@ -111,4 +127,62 @@ MISSED = replace(
     server_is_late=True,
 )
 
-SCENARIOS = {scenario.name: scenario for scenario in (MERGED, ESCALATED, WAITING, MISSED)}
+
+def _as_told(asked: Asked) -> Any:
+    """Do the task; then what is wished for, and what a review wants of two lines: one of them is left."""
+    if "Make it round." in asked.text:
+        return writes({"numbers/two": "20\n2\n"}, "C1 done: it is round\nC2 no: two is enough")
+    if "the number three" in asked.text:
+        return writes({"numbers/three": "3\n3\n"}, "C1 done: added three")
+    return writes({"numbers/two": "2\n2\n"}, "Added two.")
+
+
+SUGGESTION = "As one.\n\n```suggestion\n33\n```"
+
+TALKED = Scenario(
+    "talked",
+    "A plan that is approved; then a question, a wish, a review with a suggestion, and an approval.",
+    "merged",
+    {
+        "parse": lambda _: requirements("numbers"),
+        "plan": lambda _: {"tasks": [planned("two", "numbers/two")]},
+        "generate": _as_told,
+        "review": approves,
+    },
+    {**REPOSITORY, ".github/aurora.yml": TALKATIVE},
+    acts=(
+        _says("waiting", "/aurora approve"),
+        _says("open", "/aurora status"),
+        _says("open", "/aurora fix Add the number three.", on="pull"),
+        _reviews(
+            "REQUEST_CHANGES",
+            ("numbers/two", 1, "Make it round."),
+            ("numbers/two", 2, "Make it three."),
+            ("numbers/three", 1, SUGGESTION),
+        ),
+        _reviews("APPROVE"),
+    ),
+)
+
+REVERTED = Scenario(
+    "reverted",
+    "The base moves and is brought in, the work is merged when asked for, and then taken back.",
+    "merged",
+    {
+        "parse": lambda _: requirements("numbers"),
+        "plan": lambda _: {"tasks": [planned("two", "numbers/two")]},
+        "generate": lambda _: writes({"numbers/two": "2\n"}, "Added two."),
+        "review": approves,
+    },
+    {**REPOSITORY, ".github/aurora.yml": TALKATIVE.replace("plan_approval: always\n", "")},
+    acts=(
+        Act("open", "contents/numbers/zero", {"message": "Add zero", "content": "MAo="}, method="PUT"),
+        _says("open", "/aurora rebase", on="pull"),
+        _says("open", "/aurora merge"),
+        _says("merged", "/aurora revert"),
+        _reviews("APPROVE", runs=2),
+    ),
+    runs=2,
+)
+
+SCENARIOS = {scenario.name: scenario for scenario in (MERGED, ESCALATED, WAITING, MISSED, TALKED, REVERTED)}

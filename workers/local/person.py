@@ -33,17 +33,18 @@ class HubPerson:
 
     async def get(self, path: str, **query: str) -> Any:
         """Return the answer to a GET; raises `NotFound`, `ForgeError` or `Transient`."""
-        return await self._request("GET", path, params=query)
+        return await self.request("GET", path, params=query)
 
     async def post(self, path: str, content: object) -> Any:
         """Return the answer to a POST of JSON; raises like `get`."""
-        return await self._request("POST", path, json=content)
+        return await self.request("POST", path, json=content)
 
     async def patch(self, path: str, content: object) -> Any:
         """Change something."""
-        return await self._request("PATCH", path, json=content)
+        return await self.request("PATCH", path, json=content)
 
-    async def _request(self, method: str, path: str, **options: Any) -> Any:
+    async def request(self, method: str, path: str, **options: Any) -> Any:
+        """Return the answer to a request, with aiohttp's options; raises like `get`."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/vnd.github+json"}
         timeout = aiohttp.ClientTimeout(total=SECONDS)
         try:

@@ -78,12 +78,15 @@ async def revert(ctx: Context, project: Project, told: Told) -> Change:
     """Begin the run that takes the merged work back: the next one of the same issue."""
     if project.pull_request is None:
         return Change(project)
+    identity, last = uuid5(project.id, "revert"), await ctx.records.last_run()
+    if last.id == identity or not (last.id == project.id or last.status.ended):
+        return Change(project, (), answers.not_taken_back(project, last))
     pull = await ctx.forge.pull_request(project.pull_request.number)
     begun = Project(
-        id=uuid5(project.id, "revert"),
+        id=identity,
         repository=project.repository,
         issue_number=project.issue_number,
-        run=project.run + 1,
+        run=last.run + 1,
         title=f"Revert: {project.title}",
         requested_by=told.by or project.requested_by,
         status=ProjectStatus.verifying,
@@ -98,4 +101,4 @@ async def revert(ctx: Context, project: Project, told: Told) -> Change:
         created_at=ctx.clock(),
     )
     begin = notice(uuid5(begun.id, "begin"), begun.id, ctx.clock(), Happening.labelled)
-    return Change(project, (Begun(begun), begin))
+    return Change(project, (Begun(begun, begin),))

@@ -83,9 +83,10 @@ class Obeyed:
 
 @dataclass(frozen=True)
 class Begun:
-    """A run that follows from another one; where its issue has a run under way, nothing is begun."""
+    """A run that follows from another one, and what it is told first; where its issue has a run, nothing is begun."""
 
     project: Project
+    message: AgentMessage
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,10 @@ class Records(Protocol):
     """The rows of one project, as the holder of a lease reads and writes them."""
 
     async def project(self) -> Project: ...
+    async def last_run(self) -> Project:
+        """Return the last run of the project's issue, which may be itself."""
+        ...
+
     async def tasks(self, *, superseded: bool = False) -> list[Task]:
         """Return the tasks of the present plan, with those of earlier plans where `superseded`."""
         ...

@@ -196,6 +196,31 @@ async def test_what_was_merged_is_taken_back_by_a_pull_request(world: World):
     assert "Closes #1" not in reverting.body
 
 
+@pytest.mark.parametrize(
+    ("another", "said"),
+    [(True, "Another run of the issue is under way"), (False, "Taking it back was begun already")],
+    ids=["labelled again", "reverted already"],
+)
+async def test_what_was_merged_is_taken_back_once_and_not_beside_another_run(world: World, another, said):
+    """It is said so, where it was asked for."""
+    world.configure("merge: auto\n")
+    merged = await world.start()
+    assert merged.pull_request
+    if another:
+        world.forge.issues[ISSUE] = replace(world.forge.issues[ISSUE], state="open")
+        world.configure("plan_approval: always\n")
+        await world.label()
+        await world.until_settled()
+    else:
+        await command(world, "/aurora revert")
+    world.project_id = merged.id
+    await command(world, "/aurora revert", merged.pull_request.number)
+    (answer,) = answers(world)
+    assert answer.startswith(said)
+    assert await world.pool.fetchval("SELECT count(*) FROM projects") == 2
+    assert [kind for kind, *_ in await world.errors() if kind == "internal"] == []
+
+
 async def test_an_edit_while_planning_is_read_and_one_while_building_is_asked_about(world: World):
     """Once for each text, however often it is told."""
     world.configure("plan_approval: always\n")
