@@ -43,6 +43,14 @@ class HubPerson:
         """Change something."""
         return await self._request("PATCH", path, json=content)
 
+    async def put(self, path: str, content: object) -> Any:
+        """Make something so."""
+        return await self._request("PUT", path, json=content)
+
+    async def delete(self, path: str) -> Any:
+        """Take something away."""
+        return await self._request("DELETE", path)
+
     async def _request(self, method: str, path: str, **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/vnd.github+json"}
         timeout = aiohttp.ClientTimeout(total=SECONDS)
