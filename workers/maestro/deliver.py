@@ -26,6 +26,7 @@ from workers.maestro.turns import MOST_BASE_MOVES, keep_turn, leave, take_turn
 from workers.publish import own_commits, publish_checks, publish_review, push_once
 
 UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself."
+STALE = "It was changed after it was approved. It is merged once somebody approves it as it is now."
 MERGE_TRIES = 3  # while GitHub says that the base was modified
 
 
@@ -87,7 +88,7 @@ async def _go_on(
     if others.failed:
         return await _stay_open(ctx, project, f"It isn't merged by itself before {_named(others.failed)} passes.")
     if not standing.may_merge:
-        return await _stay_open(ctx, project, None)
+        return await _stay_open(ctx, project, STALE if standing.stale else None)
     return await _land(ctx, project, clone, others)
 
 
@@ -194,6 +195,7 @@ class Standing:
 
     accepted: bool  # a person wants it merged as it is
     may_merge: bool
+    stale: bool = False  # what somebody approved isn't what is there now
 
 
 def _standing(ctx: Context, project: Project, heard: Heard) -> Standing:
@@ -201,10 +203,12 @@ def _standing(ctx: Context, project: Project, heard: Heard) -> Standing:
     asked = project.merge_asked == project.head_sha
     policy = ctx.policy.merge or project.settings.merge
     words = [review for author, review in decisions(heard.reviews).items() if author in heard.writers]
-    approving = any(word.state == "approved" and word.commit_sha == project.head_sha for word in words)
+    approving = any(word.state == "approved" and word.commit_sha in project.stands_for for word in words)
+    once = any(word.state == "approved" for word in words) and policy is MergePolicy.on_approval
     refusing = any(word.state == "changes_requested" for word in words)
     accepted = asked or (policy is MergePolicy.on_approval and approving and not refusing)
-    return Standing(accepted, accepted or (policy is MergePolicy.auto and not refusing))
+    stale = once and not accepted and not refusing
+    return Standing(accepted, accepted or (policy is MergePolicy.auto and not refusing), stale)
 
 
 async def _merge(ctx: Context, project: Project, clone: Clone, since: datetime) -> Command[Any]:
