@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import jwt
 
-PERMISSIONS = {"checks": "write", "contents": "read", "pull_requests": "write", "statuses": "write"}
+PERMISSIONS = {"checks": "write", "contents": "read", "issues": "write", "pull_requests": "write", "statuses": "write"}
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,7 @@ class Project(BaseModel):
     retries: int = 0  # how often people had it try again
     guidance: tuple[str, ...] = ()  # what people said about the plan, or about trying again; oldest first
     merge_asked: str | None = None  # the head that somebody with write permission wants merged, whatever the policy
+    follows: tuple[str, ...] = ()  # a head, then those that it adds nothing to but the base, merged by itself
     queued_at: datetime | None = None  # since when it waits for, or has, its turn to be merged
     turn_at: datetime | None = None  # since when it has its turn
     base_moves: int = 0  # how often the base has moved while it had its turn
@@ -152,6 +153,12 @@ class Project(BaseModel):
     def start(self) -> str:
         """The commit onto which the tasks' work is merged."""
         return self.onto or self.base_sha or ""
+
+    @property
+    def stands_for(self) -> frozenset[str]:
+        """The heads whose approval is one of the present head."""
+        same = self.follows if self.head_sha in self.follows[:1] else ()
+        return frozenset({self.head_sha or "", *same})
 
     @property
     def may_queue(self) -> bool:

@@ -21,7 +21,7 @@ def paused(project: Project, refusal: Refusal, calls: Sequence[ModelCall], most_
         f"{mention(project.requested_by)}, this run waits. {refusal}",
         _spending(calls),
         _onward(refusal, most_usd),
-        f"To end it instead, take the label off issue #{project.issue_number}. Nothing that was done is lost.",
+        f"To end it instead: {code(COMMANDS[Name.cancel].usage)}. Nothing that was done is lost.",
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.domain.concerns import Concern, narrative, verdicts
+from app.domain.concerns import Concern, ConcernKind, narrative, verdicts
 from app.domain.task import Task, TaskStatus
 from app.github.markdown import code, inline
 from app.github.render import person
@@ -10,6 +10,8 @@ from app.github.render import person
 MOST_WORDS = 600  # characters of a reason
 MOST_ASKED = 240  # characters of what is answered, where it isn't in sight
 STOPPED = "work on it was stopped"
+AGAIN_HERE = "Answer here with a hint, and I try again."
+AGAIN = "Write `/aurora fix` with a hint, and I try again."
 
 
 def answer(task: Task, concern: Concern) -> str:
@@ -18,7 +20,8 @@ def answer(task: Task, concern: Concern) -> str:
     if task.status is not TaskStatus.completed or result is None:
         why = result.failure.strip().partition("\n")[0] if result and result.failure else STOPPED
         tried = f" The last try is on {code(task.branch, 80)}." if result and result.commit else ""
-        return f"I could not do this: {_sentence(why)}{tried}"
+        again = AGAIN_HERE if concern.kind is ConcernKind.thread else AGAIN
+        return f"I could not do this: {_sentence(why)}{tried} {again}"
     verdict = verdicts(result.summary, task.concerns)[concern.key]
     words = verdict.words or (narrative(result.summary) if len(task.concerns) == 1 else "")
     if not verdict.done:

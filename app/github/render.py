@@ -28,7 +28,7 @@ NEXT = {
     ProjectStatus.open: "What a review of the pull request asks for is worked on.",
     ProjectStatus.merged: "Nothing is left to do.",
     ProjectStatus.escalated: "It needs a person now; the comment below says why.",
-    ProjectStatus.cancelled: "Label the issue again to start a new run.",
+    ProjectStatus.cancelled: "For a new run, open the issue if it is closed, take the label off and put it on again.",
 }
 TOMORROW = "It goes on by itself when the day is over, at 00:00 UTC."
 REASONED = frozenset(  # an escalation gives its reason in a comment of its own
@@ -93,8 +93,9 @@ def plan(project: Project, tasks: Sequence[Task], usual: Usual) -> str:
     table = "\n".join(["| | Task | Agent | For | Expects to touch |", "|---|---|---|---|---|", *rows])
     return "\n\n".join(
         [
-            "### The plan",
-            f"{mention(project.requested_by)}, this is how the issue would be worked on.",
+            "### The plan" if project.plans <= 1 else "### The plan, made anew",
+            f"{mention(project.requested_by)}, this is how the issue would be worked on."
+            + (" It takes the place of the plan before it, whose box does nothing any more." * (project.plans > 1)),
             requirements(project.requirements),
             graph(tasks),
             table,
@@ -119,8 +120,8 @@ def questions(project: Project, asked: Sequence[str]) -> str:
     """Return the comment that asks what the issue leaves open."""
     listed = "\n".join(f"{number}. {inline(one)}" for number, one in enumerate(asked, 1))
     return (
-        "### A question before work starts\n\n"
-        f"{mention(project.requested_by)}, the issue can be read in more than one way:\n\n{listed}\n\n"
+        f"### {'A question' if len(asked) == 1 else 'Questions'} before work starts\n\n"
+        f"{mention(project.requested_by)}, the issue leaves this open:\n\n{listed}\n\n"
         "Answer in a comment, in your own words. Work goes on from there; nothing was changed so far."
     )
 
@@ -224,6 +225,8 @@ def duration(seconds: float) -> str:
 
 def usd(amount: float) -> str:
     """Return an amount of US dollars, with more digits where two would show nothing."""
+    if 0 < amount < 0.00005:
+        return "less than $0.0001"
     return f"${amount:.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.4f}"
 
 

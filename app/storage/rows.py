@@ -34,7 +34,7 @@ def project_parameters(value: Project) -> Sequence[Any]:
         value.pause and value.pause.model_dump(mode="json"), value.pauses, value.budget_set,
         value.onto, value.plans, value.approved, list(value.guidance), value.merge_asked, value.queued_at,
         value.base_moves, value.check_fixes, value.muted, value.turn_at, value.plan_comment, value.retries,
-        value.ways.model_dump(mode="json"),
+        value.ways.model_dump(mode="json"), list(value.follows),
     )  # fmt: skip
 
 

@@ -20,9 +20,7 @@ from workers.transcripts import keep_agent_log
 SPEC_TOKENS = 6000
 MEMORY_TOKENS = 500  # of them for what is known from earlier work
 UNTOUCHED = hashlib.sha256(b"").hexdigest()
-NOTHING_SAID = (
-    "The agent said that it was done, but changed nothing, and gave no reason against each concern (`C1 no: why`)."
-)
+NOTHING_SAID = "The agent said that it was done, but changed nothing, and gave no reason against each concern."
 SAME_AGAIN = "The agent made the very same change again, although it was told what is wrong with it."
 
 

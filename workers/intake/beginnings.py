@@ -55,7 +55,7 @@ class Beginnings:
         if labelling is not None:
             sender, is_bot = labelling.actor, labelling.actor_is_bot
         if not await self._desk.may_ask(intent.repository, sender, is_bot=is_bot):
-            if not is_bot:
+            if not is_bot:  # bots that nobody has listed get nothing at all
                 await forge.react(intent.issue_number, STRANGER)
             return None
 

@@ -43,6 +43,14 @@ class HubPerson:
         """Change something."""
         return await self.request("PATCH", path, json=content)
 
+    async def put(self, path: str, content: object) -> Any:
+        """Make something so."""
+        return await self.request("PUT", path, json=content)
+
+    async def delete(self, path: str) -> Any:
+        """Take something away."""
+        return await self.request("DELETE", path)
+
     async def request(self, method: str, path: str, **options: Any) -> Any:
         """Return the answer to a request, with aiohttp's options; raises like `get`."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/vnd.github+json"}

@@ -47,6 +47,7 @@ class Options:
     hub_port: int | None = None
     web_port: int | None = None
     imports: tuple[Import, ...] = ()
+    people: tuple[str, ...] = ()  # more people at the hub, without rights
     manifest: Path | None = None
     restart: bool = True  # start again what ends by itself
     durable: bool = True  # whether embedded stores survive a crash of the machine
@@ -61,6 +62,7 @@ class Stack:
     api_token: str
     app_slug: str
     person: HubPerson
+    people: Mapping[str, HubPerson]  # all of them, by login
 
     def __init__(self, options: Options, environment: Mapping[str, str] | None = None) -> None:
         """Take settings such as AURORA_MODEL from `environment`, by default this process's own."""
@@ -185,6 +187,8 @@ class Stack:
         argv += ["--webhook-url", f"{self.web_url}/webhooks/github"]
         for one in self.options.imports:
             argv += ["--import", str(one.path.resolve()), "--as", one.name]
+        for login in self.options.people:
+            argv += ["--user", login]
         return Program(
             "hub",
             tuple(argv),
@@ -199,9 +203,10 @@ class Stack:
         hub: dict[str, Any] = json.loads((self.data_dir / "hub" / "hub.json").read_text())
         app = hub["app"]
         self.app_slug = app["slug"]
-        login, token = next(iter(hub["users"].items()))
         assert self._session is not None  # noqa: S101 - made at the start
-        self.person = HubPerson(self._session, hub["api_url"], login, token)
+        session, api = self._session, hub["api_url"]
+        self.people = {login: HubPerson(session, api, login, token) for login, token in hub["users"].items()}
+        self.person = next(iter(self.people.values()))
         self.api_token = self._given.get("AURORA_API_TOKEN") or self._own_token()
         return {
             **self._given,

@@ -37,7 +37,16 @@ async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str)
     text = f"Merge {project.base_branch} into the work"
     head = await unite(ctx, project, clone, project.head_sha or "", base, text)
     asked = head if project.merge_asked == project.head_sha else project.merge_asked  # what they want is the same
-    return {"head_sha": head, "onto": head, "base_sha": base, "merge_asked": asked}
+    follows = (head, *sorted(project.stands_for)) if await _by_itself(clone, project, base, text, head) else ()
+    return {"head_sha": head, "onto": head, "base_sha": base, "merge_asked": asked, "follows": follows}
+
+
+async def _by_itself(clone: Clone, project: Project, base: str, message: str, head: str) -> bool:
+    """Tell whether `head` is what git alone makes of work and base: then people have seen all of it."""
+    try:
+        return await clone.merge(project.head_sha or "", base, message) == head
+    except MergeConflict:
+        return False
 
 
 def clash(happened: str, conflict: MergeConflict) -> str:

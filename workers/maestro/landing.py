@@ -27,6 +27,7 @@ class Standing:
 
     accepted: bool  # a person wants it merged as it is
     may_merge: bool
+    stale: bool = False  # what somebody approved isn't what is there now
 
 
 def standing_of(ctx: Context, project: Project, heard: Heard) -> Standing:
@@ -34,10 +35,12 @@ def standing_of(ctx: Context, project: Project, heard: Heard) -> Standing:
     asked = project.merge_asked == project.head_sha
     policy = ctx.policy.merge or project.settings.merge
     words = [review for author, review in decisions(heard.reviews).items() if author in heard.writers]
-    approving = any(word.state == "approved" and word.commit_sha == project.head_sha for word in words)
+    approving = any(word.state == "approved" and word.commit_sha in project.stands_for for word in words)
     refusing = any(word.state == "changes_requested" for word in words)
     accepted = asked or (policy is MergePolicy.on_approval and approving and not refusing)
-    return Standing(accepted, accepted or (policy is MergePolicy.auto and not refusing))
+    once = any(word.state == "approved" for word in words) and policy is MergePolicy.on_approval
+    stale = once and not accepted and not refusing
+    return Standing(accepted, accepted or (policy is MergePolicy.auto and not refusing), stale)
 
 
 async def land(ctx: Context, project: Project, clone: Clone, others: foreign.Foreign) -> Command[Any]:

@@ -80,5 +80,6 @@ async def _evidence(clone: Clone, tasks: Sequence[Task]) -> dict[str, list[str]]
             changed = [change.path for change in await clone.changes(task.base_sha, task.result.commit)]
             shown = sorted(changed, key=lambda path: ("test" not in path.lower(), path))
             for requirement in task.requirements:
-                found.setdefault(requirement, []).extend(f"`{path}`" for path in shown[:MOST_SHOWN])
+                known = found.setdefault(requirement, [])  # a follow-up often changes what the task before it did
+                known += [named for path in shown[:MOST_SHOWN] if (named := f"`{path}`") not in known]
     return found

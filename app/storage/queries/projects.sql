@@ -21,7 +21,8 @@ SET title = $2, requested_by = $3, status = $4, phase = $5, base_branch = $6, ba
     requirements = $9, settings = $10, pull_request = $11, reason = $12, notes = $13, rounds = $14, finished_at = $15,
     budget_usd = $16::float8::numeric, review = $17, request = $18, pause = $19, pauses = $20, budget_set = $21,
     onto = $22, plans = $23, approved = $24, guidance = $25, merge_asked = $26, queued_at = $27, base_moves = $28,
-    check_fixes = $29, muted = $30, turn_at = $31, plan_comment = $32, retries = $33, ways = $34
+    check_fixes = $29, muted = $30, turn_at = $31, plan_comment = $32, retries = $33, ways = $34,
+    follows = $35
 FROM (SELECT queued_at FROM projects WHERE id = $1) AS before
 WHERE id = $1
 RETURNING CASE WHEN projects.queued_at IS NULL THEN before.queued_at END

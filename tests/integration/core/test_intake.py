@@ -151,6 +151,14 @@ async def test_a_stranger_gets_a_reaction_and_nothing_else(around: World, permis
     await door.receive("two", labelled("opened", sender=eve))
     assert await runs(around.pool) == []
     assert around.forge.reactions == {(ISSUE, "eyes")}
+
+
+async def test_a_bot_that_nobody_listed_gets_nothing_at_all(around: World):
+    """Not even a reaction to its label."""
+    door = Door(around)
+    await door.receive("one", labelled(sender={"login": "helper[bot]", "type": "Bot"}))
+    assert await runs(around.pool) == []
+    assert around.forge.reactions == set()
     assert around.forge.said == []
 
 

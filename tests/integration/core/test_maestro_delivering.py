@@ -129,13 +129,27 @@ async def test_a_base_that_moved_is_merged_in_and_verified_before_the_merge(worl
     pull = await opened(world)
     world.forge.review(pull.number, "ada", "approved", pull.head_sha)
     moved = world.git.onto(MAIN, other_py="OTHER = 1\n")
-    waiting = await looked_at(world)
-    assert waiting.base_sha == moved
-    assert waiting.head_sha != pull.reviews[0].commit_sha
-    assert waiting.status is ProjectStatus.open, "the approval was of another head"
-    world.forge.review(pull.number, "ada", "approved", waiting.head_sha or "")
-    assert (await looked_at(world)).status is ProjectStatus.merged
+    merged = await looked_at(world)
+    assert merged.base_sha == moved
+    assert merged.head_sha != pull.reviews[0].commit_sha
+    assert merged.status is ProjectStatus.merged, "whoever approved the work has seen all of it"
     assert {"one.py", "other.py"} <= set(world.main)
+
+
+async def test_an_approval_is_of_no_later_commit_that_adds_anything_but_the_base(world: World):
+    """The progress comment says why it waits."""
+    pull = await opened(world)
+    world.forge.review(pull.number, "ada", "approved", pull.head_sha)
+    world.git.onto(pull.head, theirs_py="T = 1\n")
+    waiting = await looked_at(world)
+    assert (waiting.status, world.forge.merges) == (ProjectStatus.open, [])
+    assert "changed after it was approved" in world.comments("progress")[0]
+    world.git.onto(MAIN, other_py="OTHER = 1\n")
+    await world.tell("said", commands=[{"name": "rebase", "argument": ""}], comment=77, number=1, by="ada")
+    await world.run()
+    assert world.forge.merges == [], "what was stale doesn't become fresh with the base"
+    world.forge.review(pull.number, "ada", "approved", pull.head_sha)
+    assert (await looked_at(world)).status is ProjectStatus.merged
 
 
 async def test_what_is_red_on_the_moved_base_goes_back_to_its_task(world: World):

@@ -66,6 +66,7 @@ async def test_a_review_of_twelve_comments_is_one_follow_up_with_twelve_replies(
     assert said[threads[2]] == f"Done in {pull.head_sha[:7]}."
     assert pull.asked == ["ada"]
     assert world.comments("answers") == []
+    assert "*Shown by:* `one.py`\n" in f"{pull.body}\n", "once, although two tasks changed it"
 
 
 async def test_the_text_of_a_review_is_answered_in_one_comment_on_the_pull_request(world: World):
@@ -104,7 +105,10 @@ async def test_doing_nothing_without_a_reason_is_no_answer(world: World):
     project = await looked_at(world)
     assert (project.status, pull.head_sha) == (ProjectStatus.open, head)
     assert "gave no reason against each concern" in world.agents["Use a class"].visits[1][1].user
-    assert replies(pull)[thread].startswith("I could not do this: The agent said that it was done")
+    assert replies(pull)[thread] == (
+        "I could not do this: The agent said that it was done, but changed nothing, and gave no reason against each "
+        "concern. Answer here with a hint, and I try again."
+    )
     assert pull.asked == []
 
 
@@ -118,7 +122,9 @@ async def test_a_follow_up_that_breaks_the_checkpoints_leaves_the_pull_request_a
     project = await looked_at(world)
     assert (project.status, pull.head_sha) == (ProjectStatus.open, head)
     assert replies(pull)[thread].startswith("I could not do this: ")
-    assert replies(pull)[thread].endswith("The last try is on `aurora/1.1-f1`.")
+    assert replies(pull)[thread].endswith(
+        "The last try is on `aurora/1.1-f1`. Answer here with a hint, and I try again."
+    )
     another = world.forge.remark(pull.number, "ada", "Be modest", "one.py")
     world.deeds["Be modest"] = answering("C1 done: modest", one_py="X = 3\n")
     project = await looked_at(world)

@@ -167,8 +167,23 @@ def test_an_escalation_names_the_person_the_attempts_the_logs_and_the_way_on():
     assert "Done, and kept on their branches:\n\n- Write the parser" in shown
 
 
+def test_a_plan_made_anew_says_that_the_one_before_is_void():
+    """Two comments with a box each leave nobody guessing."""
+    first, second = (render.plan(project(plans=number), [task()], Usual(0, 0.0)) for number in (1, 2))
+    assert "takes the place" not in first
+    assert "### The plan, made anew" in second
+    assert "It takes the place of the plan before it, whose box does nothing any more." in second
+
+
+def test_hardly_any_money_isn_t_shown_as_none():
+    assert render.usd(0.00003) == "less than $0.0001"
+    assert render.usd(0) == "$0.00"
+
+
 def test_questions_are_numbered():
     shown = render.questions(project(), ["Which format?", "Which zone?"])
+    assert "### Questions before work starts" in shown
+    assert "### A question before work starts" in render.questions(project(), ["Which format?"])
     assert "1. Which format?\n2. Which zone?" in shown
 
 
