@@ -185,6 +185,7 @@ async def _approved(ctx: Context, project: Project, tasks: Sequence[Task]) -> bo
     if project.approved == project.plans:
         return True
     shown, written = await _show(ctx, project, tasks)
+    # Who was quicker than the row that says that the plan waits has approved it too.
     later = [] if written else [said for said in await ctx.comments_of_writers(project) if said.id > shown]
     return any(APPROVE in commands.read(said.body) for said in later)
 
