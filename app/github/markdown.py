@@ -75,7 +75,7 @@ def block(text: str, limit: int = 4000) -> str:
     """Return hostile Markdown with its lists, emphasis and code, and without reach beyond itself."""
     clean = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     safe = _without_references(_MARKUP.sub(lambda found: found[0] + _BREAK, clean.strip()))
-    return _CLOSING.sub(rf"\1{_BREAK}", fit(safe, limit))
+    return _running(_CLOSING.sub(rf"\1{_BREAK}", fit(safe, limit)))
 
 
 def quote(text: str, limit: int = 4000) -> str:
@@ -116,8 +116,12 @@ def _without_references(text: str) -> str:
 
 
 def _inert(text: str) -> str:
-    ran = _SKIPPING.sub(f"[{_BREAK}", text)  # as a commit's message it would keep workflows from running
-    return _CLOSING.sub(rf"\1{_BREAK}", ran.replace("<!--", f"<!{_BREAK}--"))
+    return _CLOSING.sub(rf"\1{_BREAK}", _running(text).replace("<!--", f"<!{_BREAK}--"))
+
+
+def _running(text: str) -> str:
+    """Break what would keep workflows from running: a pull request's text may become a commit's message."""
+    return _SKIPPING.sub(f"[{_BREAK}", text)
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -118,5 +118,7 @@ def test_ordinary_text_reads_as_it_was():
 
 
 @pytest.mark.parametrize("words", ["[skip ci]", "[CI skip]", "[no ci]", "[skip actions]", "[actions skip]"])
-def test_a_commit_s_subject_keeps_no_workflow_from_running(words):
-    assert words not in markdown.plain(f"Tidy {words}")
+def test_no_text_keeps_workflows_from_running(words):
+    """Subjects are commits' messages, and what a pull request says may become one when it is squashed."""
+    for made in (markdown.plain, markdown.block, markdown.quote, markdown.inline):
+        assert words not in made(f"Tidy {words}")
