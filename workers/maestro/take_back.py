@@ -7,6 +7,7 @@ from langgraph.types import Command
 from app.domain.project import Phase, Project, ProjectStatus
 from app.errors import MergeConflict
 from app.github import pull_request as wording
+from workers.maestro import branch
 from workers.maestro.context import Context
 
 
@@ -26,5 +27,6 @@ async def take_back(ctx: Context, project: Project) -> Command[Any]:
         return await ctx.escalate(
             project, f"Later work was built upon it in {paths}, so it can't be taken back by itself."
         )
+    await branch.share(ctx, project, clone, head)
     await ctx.move(project, Phase.verify, head_sha=head, base_sha=base, onto=None, status=ProjectStatus.verifying)
     return Command(goto="verify")

@@ -53,6 +53,7 @@ async def reformat(ctx: Context, project: Project, told: Told) -> Change:
     head = await formatter.reformat(ctx, project)
     if head is None:
         return Change(project)
+    await branch.share(ctx, project, await ctx.clone(project), head)
     to_verify = {"phase": Phase.verify, "status": ProjectStatus.verifying, "reason": None}
     return Change(project.model_copy(update={"head_sha": head, "onto": head, "merge_asked": None, **to_verify}))
 
