@@ -170,3 +170,8 @@ class Project(BaseModel):
     def branch(self) -> str:
         """The integration branch, which becomes the head of the pull request."""
         return f"aurora/{self.issue_number}.{self.run}"
+
+    @property
+    def next_branch(self) -> str:
+        """The branch of a head that is being verified and isn't the pull request's yet."""
+        return f"{self.branch}-next"

@@ -56,6 +56,9 @@ HUB: dict[str, str] = {
     "a comment's marker is there once": """
         SELECT issue_id, substr(body, 1, instr(body, '-->') + 2) AS marker, count(*) FROM comments
         WHERE body LIKE '<!-- aurora:%' GROUP BY 1, 2 HAVING count(*) > 1""",
+    "a reply's marker is there once": """
+        SELECT in_reply_to_id, substr(body, 1, instr(body, '-->') + 2) AS marker, count(*) FROM review_comments
+        WHERE body LIKE '<!-- aurora:%' GROUP BY 1, 2 HAVING count(*) > 1""",
     "a check run is there once": """
         SELECT name, head_sha, external_id, count(*) FROM check_runs GROUP BY 1, 2, 3 HAVING count(*) > 1""",
     "a branch has one pull request": """

@@ -85,6 +85,41 @@ WHERE (status IN ('merged', 'escalated', 'cancelled', 'open')) <> (finished_at I
 -- name: an outcome is dated (always)
 SELECT project_id, key FROM effects WHERE (outcome IS NULL) <> (done_at IS NULL)
 
+-- name: only what can be merged is in line (always)
+-- Whoever is in it and can't go on keeps everybody behind it waiting.
+SELECT id, status, queued_at, turn_at FROM projects
+WHERE (queued_at IS NOT NULL OR turn_at IS NOT NULL) AND status NOT IN ('open', 'verifying')
+
+-- name: a turn is had in line (always)
+SELECT id, status, turn_at FROM projects WHERE turn_at IS NOT NULL AND queued_at IS NULL
+
+-- name: one project at a time has its turn to be merged into a base (always)
+SELECT repository, base_branch, count(*) FROM projects WHERE turn_at IS NOT NULL
+GROUP BY repository, base_branch HAVING count(*) > 1
+
+-- name: what an answer is to was obeyed (always)
+SELECT id, payload FROM agent_messages WHERE answer <> '' AND obeyed_at IS NULL
+
+-- name: no concern is taken up twice (always)
+-- Neither by two tasks of a run nor twice by one.
+SELECT t.project_id, c.value ->> 'kind' AS kind, c.value ->> 'id' AS id, count(*)
+FROM tasks t CROSS JOIN LATERAL jsonb_array_elements(t.concerns) c
+WHERE c.value ->> 'kind' IN ('thread', 'review', 'command')
+GROUP BY 1, 2, 3 HAVING count(*) > 1
+
+-- name: a merge is taken back once (always)
+SELECT reverts, count(*) FROM projects WHERE reverts IS NOT NULL GROUP BY reverts HAVING count(*) > 1
+
+-- name: what was obeyed is handled (at rest)
+SELECT id, payload, obeyed_at FROM agent_messages WHERE obeyed_at IS NOT NULL AND handled_at IS NULL
+
+-- name: nobody waits for a turn that nobody has (at rest)
+SELECT waits.id FROM projects waits
+WHERE waits.queued_at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM projects has WHERE has.repository = waits.repository AND has.base_branch = waits.base_branch
+      AND has.turn_at IS NOT NULL
+)
+
 -- name: every delivery is handled (at rest)
 SELECT guid, event, action, tries FROM deliveries WHERE handled_at IS NULL
 

@@ -47,6 +47,7 @@ async def soak(seconds: float, seed: int, data: Path) -> int:
         print(f"Soaking for {seconds:g} s with seed {seed} in {data}.", flush=True)
         works = [
             asyncio.create_task(people.file(lambda: _live(stack))),
+            asyncio.create_task(people.talk()),
             asyncio.create_task(trouble.go_on()),
             asyncio.create_task(_watch(stack, found)),
         ]
@@ -168,7 +169,8 @@ async def _pending(stack: Stack) -> int:
             pending: int = await connection.fetchval(
                 f"SELECT (SELECT count(*) FROM projects WHERE {LIVE})"
                 " + (SELECT count(*) FROM deliveries WHERE handled_at IS NULL)"
-                " + (SELECT count(*) FROM agent_messages WHERE handled_at IS NULL)"
+                " + (SELECT count(*) FROM agent_messages m WHERE handled_at IS NULL AND NOT EXISTS"
+                " (SELECT FROM projects p WHERE p.id = m.correlation_id AND p.status = 'paused'))"
             )
             known = {(r["repository"], r["issue_number"]) for r in await connection.fetch("SELECT * FROM projects")}
         finally:
@@ -214,7 +216,8 @@ async def _print_ends(stack: Stack, people: People, waited: float) -> int:
                 f"{row['repository']}#{row['issue_number']} run {row['run']} ({kind}): {row['status']}: {row['reason']}"
             )
     filed = await _issues(stack)
-    print(f"\nIssues: {len(filed)} filed, {len(rows)} runs, at rest after {waited:.0f} s")
+    print(f"\nPeople: {', '.join(f'{words} {count}' for words, count in sorted(people.filed.items()))}")
+    print(f"Issues: {len(filed)} filed, {len(rows)} runs, at rest after {waited:.0f} s")
     for (kind, status), count in sorted(ends.items()):
         print(f"  {count:5}  {kind} → {status}")
     for line in bad:

@@ -1,4 +1,4 @@
-"""The work of a soak: people who file issues, and a model that answers most of them rightly and some requests badly."""
+"""The work of a soak: people who file issues and talk about them, and a model that answers some requests badly."""
 
 import asyncio
 import random
@@ -27,6 +27,21 @@ KINDS: Mapping[str, tuple[int, frozenset[str]]] = {
 }
 MOST_LIVE = 6  # issues that nobody has settled yet
 PAUSE = 4.0  # seconds between two issues, about
+TALK = 5.0  # seconds between two words about an issue, about
+# What is said about issues, of which some end otherwise then; the empty one closes the issue.
+WORDS = (
+    "/aurora status",
+    "/aurora explain",
+    "/aurora pause",
+    "/aurora resume",
+    "/aurora resume",
+    "/aurora fix Add the wish part.",
+    "/aurora retry",
+    "/aurora revert",
+    "/aurora cancel",
+    "",
+)
+RECENT = 6  # issues that people still talk about
 
 
 @dataclass
@@ -129,7 +144,7 @@ def _task(number: str, kind: str, part: str, after: tuple[str, ...] = ()) -> dic
 
 def _generate(asked: Asked) -> Any:
     number, kind = _wanted(asked)
-    part = next(part for part in ("second", "beside", "first") if f"its {part} part" in asked.text)
+    part = next((part for part in ("second", "beside", "first") if f"its {part} part" in asked.text), "wish")
     wrong = kind == "never" or (kind == "retry" and asked.attempt == 1)
     content = f"wrong {asked.attempt}\n" if wrong else f"{number}\n"
     return writes({f"numbers/{number}-{part}": content}, f"Made {number}, {part}.")
@@ -149,6 +164,25 @@ class People:
     repositories: tuple[str, ...]
     dice: random.Random
     filed: Counter[str] = field(default_factory=Counter)
+    issues: list[tuple[str, int]] = field(default_factory=list)
+
+    async def talk(self) -> None:
+        """Say something about one of the last issues, for ever."""
+        while True:
+            await asyncio.sleep(self.dice.uniform(0.5, 1.5) * TALK)
+            if not self.issues:
+                continue
+            repository, number = self.dice.choice(self.issues[-RECENT:])
+            words = self.dice.choice(WORDS)
+            try:
+                if words:
+                    await self.person.comment(repository, number, words)
+                else:
+                    await self.person.patch(f"/repos/{repository}/issues/{number}", {"state": "closed"})
+            except (Transient, ForgeError):
+                self.filed["word lost"] += 1
+            else:
+                self.filed[words or "closed"] += 1
 
     async def file(self, live: Callable[[], Awaitable[int]]) -> None:
         """File issues for ever, as long as not too many are under way."""
@@ -160,11 +194,11 @@ class People:
                 continue
             number += 1
             kind = self.dice.choice(bag)
+            repository, title = self.dice.choice(self.repositories), f"Make number {number} ({kind})"
             try:
-                await self.person.open_issue(
-                    self.dice.choice(self.repositories), f"Make number {number} ({kind})", "Please.", ["aurora"]
-                )
+                issue = await self.person.open_issue(repository, title, "Please.", ["aurora"])
             except (Transient, ForgeError):  # it may be there all the same, or it may not
                 self.filed["answer lost"] += 1
             else:
                 self.filed[kind] += 1
+                self.issues.append((repository, int(issue["number"])))

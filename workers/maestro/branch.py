@@ -6,7 +6,7 @@ from app.errors import MergeConflict
 from app.github.markdown import code
 from workers.maestro.context import Context
 from workers.maestro.merging import unite
-from workers.publish import own_commits
+from workers.publish import own_commits, push_once
 
 MOST_PATHS = 10  # named in a sentence
 
@@ -29,6 +29,7 @@ async def adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> di
     head = await unite(ctx, project, clone, theirs, project.head_sha or "", f"Merge the work on {project.branch}")
     base = await clone.head(project.base_branch or "")
     newer = base is not None and await clone.is_ancestor(base, head)  # they may have brought the base in
+    await share(ctx, project, clone, head)
     return {"head_sha": head, "onto": head, "base_sha": base if newer else project.base_sha, "merge_asked": None}
 
 
@@ -36,6 +37,7 @@ async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str)
     """Return what changes of the project when the base is merged into its head; raises `MergeConflict`."""
     text = f"Merge {project.base_branch} into the work"
     head = await unite(ctx, project, clone, project.head_sha or "", base, text)
+    await share(ctx, project, clone, head)
     asked = head if project.merge_asked == project.head_sha else project.merge_asked  # what they want is the same
     follows = (head, *sorted(project.stands_for)) if await _by_itself(clone, project, base, text, head) else ()
     return {"head_sha": head, "onto": head, "base_sha": base, "merge_asked": asked, "follows": follows}
@@ -47,6 +49,15 @@ async def _by_itself(clone: Clone, project: Project, base: str, message: str, he
         return await clone.merge(project.head_sha or "", base, message) == head
     except MergeConflict:
         return False
+
+
+async def share(ctx: Context, project: Project, clone: Clone, head: str) -> None:
+    """Push a head that was made here and has yet to be verified, so that it is at hand wherever that is done.
+
+    Its branch is no pull request's: what isn't verified can't be merged by mistake. It goes with the others.
+    """
+    if ctx.policy.push_task_branches:
+        await push_once(ctx.effects, clone, head, project.next_branch, await clone.head(project.next_branch))
 
 
 def clash(happened: str, conflict: MergeConflict) -> str:

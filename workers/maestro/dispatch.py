@@ -88,19 +88,25 @@ async def _base(clone: Clone, project: Project, task: Task, tasks: Sequence[Task
 
 
 async def bring_base(clone: Clone, project: Project, task: Task, tasks: Sequence[Task]) -> str:
-    """Return the commit that the task starts from, having it here even if another machine made it.
-
-    A merge that was made there and never pushed is made again: the same merges give the same commits.
-    """
+    """Return the commit that the task starts from, having it here even if another machine made it."""
     base = task.base_sha or project.start
-    if await _has(clone, base):
-        return base
+    await bring(clone, project, base, dependencies_of(task, tasks), in_order(tasks))
+    return base
+
+
+async def bring(clone: Clone, project: Project, commit: str, *chains: Sequence[Task]) -> None:
+    """Have a commit here even if another machine made it.
+
+    A merge of a chain of tasks that was made there and never pushed is made again: the same merges give the same
+    commits.
+    """
+    if await _has(clone, commit):
+        return
     await clone.fetch()
-    for chain in (dependencies_of(task, tasks), in_order(tasks)):
-        if not await _has(clone, base):
+    for chain in chains:
+        if not await _has(clone, commit):
             with suppress(Conflict):
                 await combine(clone, project.start, chain)
-    return base
 
 
 async def _has(clone: Clone, commit: str) -> bool:

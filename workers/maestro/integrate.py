@@ -16,7 +16,7 @@ from app.errors import BudgetExceeded, ModelError, ProjectHeld, Transient
 from workers import feedback
 from workers.maestro import review
 from workers.maestro.context import Context, State
-from workers.maestro.dispatch import Conflict, combine, in_order
+from workers.maestro.dispatch import Conflict, bring, combine, in_order
 from workers.maestro.rework import resolve, send_back
 from workers.maestro.take_back import take_back
 from workers.maestro.ways import settings_for
@@ -54,6 +54,7 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
     clone = await ctx.clone(project)
+    await bring(clone, project, project.head_sha or "", in_order(tasks))
     results = await _known(ctx, clone, project, tasks)
     if not results:
         # Together, since parts that pass alone mostly pass together; an unfinished review is asked for again.

@@ -176,12 +176,12 @@ async def _ask_again(ctx: Context, task: Task, number: int) -> None:
     raised = {concern.author for concern in task.concerns if concern.kind in REVIEWED}
     if not raised:
         return
-    last = decisions(await ctx.forge.reviews(number))
-    waiting = sorted(login for login in raised if login in last and last[login].state == "changes_requested")
 
     async def act() -> Outcome:
+        last = decisions(await ctx.forge.reviews(number))
+        waiting = sorted(login for login in raised if login in last and last[login].state == "changes_requested")
         await ctx.forge.request_reviews(number, waiting)
         return {"asked": waiting}
 
-    if waiting:
-        await ctx.effects.once(f"review_requests.{task.key}", act, _nothing)
+    # The intent comes first: whoever approves between two tries isn't asked, and the effect has its outcome.
+    await ctx.effects.once(f"review_requests.{task.key}", act, _nothing)

@@ -25,6 +25,8 @@ async def settle(_: State, runtime: Runtime[Context]) -> Command[Literal["__end_
     if not project.reverts and (await ctx.forge.issue(project.issue_number)).state == "open":
         await ctx.forge.close_issue(project.issue_number)
     branches = {project.branch, *(task.branch for task in tasks if task.result and task.result.commit)}
+    if project.onto or project.reverts:
+        branches.add(project.next_branch)
     await asyncio.gather(*(ctx.forge.delete_branch(branch) for branch in sorted(branches)))
     learned = [] if project.reverts else await outcome(ctx, project, tasks)
     return await _end(ctx, project, tasks, ProjectStatus.merged, *learned, reason=None)

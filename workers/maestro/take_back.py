@@ -8,6 +8,7 @@ from app.domain.project import Phase, Project, ProjectStatus
 from app.errors import MergeConflict
 from app.github import pull_request as wording
 from app.github.markdown import code
+from workers.maestro import branch
 from workers.maestro.context import Context
 
 
@@ -25,5 +26,6 @@ async def take_back(ctx: Context, project: Project) -> Command[Any]:
     except MergeConflict as conflict:
         paths = ", ".join(code(path) for path in conflict.paths)
         return await ctx.escalate(project, f"Later work builds on it in {paths}, so a person has to take it back.")
+    await branch.share(ctx, project, clone, head)
     await ctx.move(project, Phase.verify, head_sha=head, base_sha=base, onto=None, status=ProjectStatus.verifying)
     return Command(goto="verify")

@@ -51,6 +51,7 @@ async def reformat(ctx: Context, project: Project, told: Told) -> Change:
     head = await formatter.reformat(ctx, project)
     if head is None:
         return Change(project)
+    await branch.share(ctx, project, await ctx.clone(project), head)
     return _to_verify(project, {"head_sha": head, "onto": head, "merge_asked": None})
 
 

@@ -179,6 +179,19 @@ async def test_the_base_is_brought_in_at_a_word(world: World):
     assert base in world.git.ancestors(world.git.remote["aurora/1.1"])
 
 
+async def test_a_head_that_was_made_for_the_base_is_at_hand_on_other_machines_before_it_is_verified(world: World):
+    """On a branch that is no pull request's, and gone once it is merged."""
+    pull = await opened(world)
+    world.git.onto(MAIN, news_py="N = 1\n")
+    await command(world, "/aurora rebase", number=pull.number)
+    shared, shown = [
+        world.git.pushes.index((branch, world.git.remote["aurora/1.1"])) for branch in ("aurora/1.1-next", "aurora/1.1")
+    ]
+    assert shared < shown
+    assert (await command(world, "/aurora merge", number=pull.number)).status is ProjectStatus.merged
+    assert set(world.git.remote) == {MAIN}
+
+
 async def test_what_was_merged_is_taken_back_by_a_pull_request(world: World):
     """It is a run of its own, which closes no issue and is merged when somebody approves it."""
     world.configure("merge: auto\n")

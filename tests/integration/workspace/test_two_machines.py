@@ -8,7 +8,7 @@ from app.domain.project import Phase, Project, ProjectStatus, Repository
 from app.domain.roles import AgentRole
 from app.domain.task import Task, TaskResult, TaskStatus
 from tests.integration.workspace.test_mirror import FILES, forges, git
-from workers.maestro.dispatch import bring_base, combine
+from workers.maestro.dispatch import bring, bring_base, combine, in_order
 from workers.workspace import Clones
 
 REPOSITORY = Repository(full_name="octo/sample", installation_id=1)
@@ -19,7 +19,9 @@ async def test_a_task_starts_from_a_merge_that_another_machine_made(git_reposito
     """The merge was never pushed; made again here it is the very same commit."""
     origin = git_repository(FILES)
     git(origin, "config", "receive.denyCurrentBranch", "ignore")
-    there, here = [await Clones(tmp_path / name, forges(str(origin))).of(REPOSITORY) for name in ("there", "here")]
+    there, here, elsewhere = [
+        await Clones(tmp_path / name, forges(str(origin))).of(REPOSITORY) for name in ("there", "here", "elsewhere")
+    ]
     base = await there.head("main") or ""
     project = Project(
         id=uuid4(), repository=REPOSITORY, issue_number=1, run=1, title="Work", requested_by="you",
@@ -38,6 +40,8 @@ async def test_a_task_starts_from_a_merge_that_another_machine_made(git_reposito
     )
 
     assert await bring_base(here, project, last, [*tasks, last]) == merged
+    await bring(elsewhere, project, merged, in_order(tasks))  # as before all is verified
+    assert await elsewhere.tree(merged) == await there.tree(merged)
     assert set(await here.files(merged)) == {*FILES, "t1.py", "t2.py"}
 
 
