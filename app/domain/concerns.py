@@ -89,7 +89,8 @@ def title(concerns: Sequence[Concern], limit: int = 80) -> str:
     """Name in one line, of at most `limit` characters, what answers these concerns."""
     if len(concerns) > 1:
         return f"Address {len(concerns)} remarks"
-    words = " ".join(concerns[0].text.split())
+    text, is_check = concerns[0].text.strip(), concerns[0].kind is ConcernKind.check
+    words = " ".join((text.partition("\n")[0] if is_check else text).split())  # a check's first line names it
     return words if len(words) <= limit else f"{words[: limit - 2]} …"
 
 

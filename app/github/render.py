@@ -28,7 +28,7 @@ NEXT = {
     ProjectStatus.open: "What a review of the pull request asks for is worked on.",
     ProjectStatus.merged: "Nothing is left to do.",
     ProjectStatus.escalated: "It needs a person now; the comment below says why.",
-    ProjectStatus.cancelled: "For a new run, open the issue if it is closed, take the label off and put it on again.",
+    ProjectStatus.cancelled: "For a new run, put the label on the open issue again; take it off first where it is on.",
 }
 TOMORROW = "It goes on by itself when the day is over, at 00:00 UTC."
 REASONED = frozenset(  # an escalation gives its reason in a comment of its own
@@ -163,7 +163,11 @@ def escalation(
         "### This needs a person",
         f"{mention(project.requested_by)}, I could not finish this issue.",
         quote(project.reason, 3000) if project.reason else "",
-        *(_tried(task, repository_url) for task in tasks if task.attempts and not _succeeded(task)),
+        *(
+            _tried(task, repository_url, project.reason or "")
+            for task in tasks
+            if task.attempts and not _succeeded(task)
+        ),
         _done(tasks),
         f"What is recorded of this run: {logs} (with the operator's token)." if logs else "",
         _again(project),
@@ -176,7 +180,9 @@ def _again(project: Project) -> str:
     """Say what a person can do now."""
     return (
         "To go on from here, somebody with write permission writes one of these, or finishes the work by hand:\n\n"
-        f"{offered([COMMANDS[Name.retry], COMMANDS[Name.fix], COMMANDS[Name.revise], COMMANDS[Name.cancel]])}\n\n"
+        f"{offered([COMMANDS[Name.retry]])}\n"
+        f"- {code(COMMANDS[Name.fix].usage)}: try again with your hint\n"
+        f"{offered([COMMANDS[Name.revise], COMMANDS[Name.cancel]])}\n\n"
         f"For a new run, take the label off issue #{project.issue_number} and put it on again."
     )
 
@@ -269,14 +275,15 @@ def _branch(task: Task, repository_url: str) -> str:
     return f"[{shown}]({repository_url}/commit/{commit})" if commit and commit.isalnum() else shown
 
 
-def _tried(task: Task, repository_url: str) -> str:
+def _tried(task: Task, repository_url: str, said: str) -> str:
+    """Return what became of a task, without what was `said` above."""
     result = task.result
     lines = [
         f"#### {inline(task.key, 12)}: {inline(task.title, 120)}",
         f"{count(task.attempts, 'attempt')} by the {_role(task)} agent; the last one is on "
         f"{_branch(task, repository_url)}.",
     ]
-    if result and result.failure:
+    if result and result.failure and result.failure not in said:
         lines.append(f"What stood in the way at the end:\n\n{quote(result.failure, 2000)}")
     if result and result.lessons:
         start = max(0, len(result.lessons) - MOST_LESSONS)

@@ -145,12 +145,14 @@ class Hearing:
             return None
         digest = hashlib.sha256(f"{issue.title}\n{issue.body}".encode()).hexdigest()[:12]
         payload = {"event": Happening.issue_edited, "by": intent.editor, "digest": digest}
-        return self._tell_issue(intent.repository.full_name, intent.issue_number, delivery, payload)
+        # The same edit may be told of twice under two GUIDs; a plan is made anew for it once.
+        told = hashlib.sha256(repr((delivery.event, delivery.payload)).encode()).hexdigest()
+        return self._tell_issue(intent.repository.full_name, intent.issue_number, delivery, payload, told)
 
-    def _tell_issue(self, name: str, number: int, delivery: Delivery, payload: Payload) -> Write:
+    def _tell_issue(self, name: str, number: int, delivery: Delivery, payload: Payload, once: str = "") -> Write:
         async def write(connection: Connection) -> list[AgentMessage]:
             found = await projects.live_of_issue(connection, name, number)
-            return await self._teller.event(connection, found, delivery, payload) if found else []
+            return await self._teller.event(connection, found, delivery, payload, once) if found else []
 
         return write
 

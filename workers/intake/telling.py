@@ -56,13 +56,13 @@ class Teller:
     clock: Clock
 
     async def event(
-        self, connection: Connection, project: Project | UUID, delivery: Delivery, payload: Payload
+        self, connection: Connection, project: Project | UUID, delivery: Delivery, payload: Payload, once: str = ""
     ) -> list[AgentMessage]:
-        """Tell a run of an event."""
+        """Tell a run of an event: once for each delivery, or for each text that `once` names."""
         identity = project if isinstance(project, UUID) else project.id
         if payload["event"] in ENDING:
             await interrupt(connection, identity)
-        message = uuid5(NAMESPACE, f"message:{delivery.guid}:{identity}")
+        message = uuid5(NAMESPACE, f"message:{once or delivery.guid}:{identity}")
         return [await self._send(connection, message, identity, {"delivery": delivery.guid, **payload})]
 
     async def remark(

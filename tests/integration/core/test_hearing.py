@@ -215,6 +215,7 @@ async def test_an_edit_of_the_issue_is_told_when_its_editor_may_write(around: Wo
     around.forge.permissions["eve"] = Permission.read
     await room.receive("two", labelled("edited", sender=EVE))
     await room.receive("three", labelled("edited"))
+    await room.receive("three, told again", labelled("edited"))
     assert [one["event"] for one in await messages(around.pool)] == ["labelled", "issue_edited"]
 
 

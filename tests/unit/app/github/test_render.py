@@ -167,6 +167,15 @@ def test_an_escalation_names_the_person_the_attempts_the_logs_and_the_way_on():
     assert "Done, and kept on their branches:\n\n- Write the parser" in shown
 
 
+def test_an_escalation_says_what_went_wrong_once():
+    """Where its reason is the only task's failure."""
+    failed = task(status=TaskStatus.failed, attempts=2, result=TaskResult(failure="tests: exit code 1"))
+    escalated = project(status=ProjectStatus.escalated, reason="Task t1, Do it: tests: exit code 1")
+    shown = render.escalation(escalated, [failed], repository_url="http://hub/o/r")
+    assert shown.count("tests: exit code 1") == 1
+    assert "- `/aurora fix <text>`: try again with your hint" in shown
+
+
 def test_a_plan_made_anew_says_that_the_one_before_is_void():
     """Two comments with a box each leave nobody guessing."""
     first, second = (render.plan(project(plans=number), [task()], Usual(0, 0.0)) for number in (1, 2))
