@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict
 
@@ -56,7 +57,8 @@ class Concern(BaseModel):
     @property
     def key(self) -> str:
         """What is the same for the same concern, whenever it is gathered."""
-        return f"{self.kind}.{self.id}"
+        said = f".{sha256(self.text.encode()).hexdigest()[:12]}" if self.kind is ConcernKind.command else ""
+        return f"{self.kind}.{self.id}{said}"  # an edit may add a wish to a comment that has one
 
 
 @dataclass(frozen=True)

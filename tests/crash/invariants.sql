@@ -104,7 +104,7 @@ SELECT id, payload FROM agent_messages WHERE answer <> '' AND obeyed_at IS NULL
 -- Neither by two tasks of a run nor twice by one.
 SELECT t.project_id, c.value ->> 'kind' AS kind, c.value ->> 'id' AS id, count(*)
 FROM tasks t CROSS JOIN LATERAL jsonb_array_elements(t.concerns) c
-WHERE c.value ->> 'kind' IN ('thread', 'review', 'command')
+WHERE c.value ->> 'kind' IN ('thread', 'review')
 GROUP BY 1, 2, 3 HAVING count(*) > 1
 
 -- name: a merge is taken back once (always)

@@ -1,6 +1,7 @@
 """Carry out what the table of `app.domain.conversation` says to the events that a project is told of."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.domain.commands import Asked, Misread, Name, load
@@ -105,8 +106,18 @@ def _told(message: AgentMessage) -> list[tuple[Event, str] | Misread]:
     if payload.get("commands"):
         found = load(payload["commands"])
         asked = [one for one in found if not (isinstance(one, Asked) and one.name in questions())]
-        return [one if isinstance(one, Misread) else (one.name, one.argument) for one in asked]
+        return [one if isinstance(one, Misread) else (one.name, one.argument) for one in _together(asked)]
     return [(Happening(payload.get("event", Happening.reported)), "")]
+
+
+def _together(asked: Sequence[Asked | Misread]) -> list[Asked | Misread]:
+    """Return what is asked for, with the wishes of one comment as one: they become one follow-up."""
+    wishes = [one for one in asked if isinstance(one, Asked) and one.name is Name.fix]
+    if len(wishes) < 2:
+        return list(asked)
+    first = asked.index(wishes[0])
+    whole = replace(wishes[0], argument="\n\n".join(dict.fromkeys(wish.argument for wish in wishes)))
+    return [*asked[:first], whole, *(one for one in asked[first + 1 :] if one not in wishes)]
 
 
 async def obey(ctx: Context, project: Project, event: Event, argument: str, payload: dict[str, Any]) -> Change:

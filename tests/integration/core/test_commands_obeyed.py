@@ -153,6 +153,22 @@ async def test_a_wish_that_can_t_be_done_leaves_the_work_as_it_was(world: World)
     assert world.git.remote["aurora/1.1"] == before
 
 
+async def test_two_wishes_in_one_comment_are_one_follow_up_and_an_edit_may_add_a_third(world: World):
+    """None of them is lost."""
+    pull = await opened(world)
+    await command(world, "/aurora fix add a comment\n/aurora fix add a name", number=pull.number)
+    (first,) = [task for task in (await world.tasks()).values() if task.concerns]
+    assert first.concerns[0].text == "add a comment\n\nadd a name"
+    more = dump(read("/aurora fix add an end"))
+    await world.tell("said", comment=first.concerns[0].id, edit="e", number=pull.number, by="ann", commands=more)
+    await world.run()
+    await world.until_settled()
+    assert [task.concerns[0].text for task in (await world.tasks()).values() if task.concerns] == [
+        first.concerns[0].text,
+        "add an end",
+    ]
+
+
 async def test_a_person_has_it_merged_whatever_the_policy(world: World):
     """Only what passed its checkpoints."""
     world.configure("merge: never\n")
