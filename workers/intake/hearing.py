@@ -1,6 +1,7 @@
 """What people and other apps do on GitHub: heard, acknowledged, and told to the run that it is about."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 from app.domain import commands
@@ -145,8 +146,7 @@ class Hearing:
             return None
         digest = hashlib.sha256(f"{issue.title}\n{issue.body}".encode()).hexdigest()[:12]
         payload = {"event": Happening.issue_edited, "by": intent.editor, "digest": digest}
-        # The same edit may be told of twice under two GUIDs; a plan is made anew for it once.
-        told = hashlib.sha256(repr((delivery.event, delivery.payload)).encode()).hexdigest()
+        told = _digest(delivery)  # a plan is made anew for it once
         return self._tell_issue(intent.repository.full_name, intent.issue_number, delivery, payload, told)
 
     def _tell_issue(self, name: str, number: int, delivery: Delivery, payload: Payload, once: str = "") -> Write:
@@ -207,18 +207,24 @@ class Hearing:
     ) -> Write | None:
         """Hear of checks on a commit of a run: asked for again, a button pressed, another app's completed."""
         payload: Payload = {"event": Happening.checks_completed, "head": intent.head_sha}
+        once = ""
         if not isinstance(intent, events.ChecksCompleted):
             if not await self._desk.may_ask(intent.repository, intent.sender):
                 return None
             kind = BUTTONS[intent.action] if isinstance(intent, events.Pressed) else Happening.rerun
-            payload |= {"event": kind, "check": intent.check_name, "by": intent.sender, "guid": delivery.guid}
+            payload |= {
+                "event": kind,
+                "check": intent.check_name,
+                "by": intent.sender,
+                "guid": (once := _digest(delivery)),
+            }
         if isinstance(intent, events.Pressed):
             payload |= {"run": intent.run_id}
         name = intent.repository.full_name
 
         async def write(connection: Connection) -> list[AgentMessage]:
             found = await projects.of_commit(connection, name, intent.head_sha)
-            return await self._teller.event(connection, found, delivery, payload) if found else []
+            return await self._teller.event(connection, found, delivery, payload, once) if found else []
 
         return write
 
@@ -239,3 +245,8 @@ class Hearing:
             return messages
 
         return write
+
+
+def _digest(delivery: Delivery) -> str:
+    """Name what a delivery tells: GitHub may tell the same under two GUIDs."""
+    return hashlib.sha256(json.dumps([delivery.event, delivery.payload], sort_keys=True).encode()).hexdigest()[:32]

@@ -230,6 +230,7 @@ async def test_buttons_and_re_runs_reach_the_run_of_the_commit(around: World):
     pressed = labelled("requested_action", check_run=check, requested_action={"identifier": "format"})
     await room.receive("two", again, "check_run")
     await room.receive("three", pressed, "check_run")
+    await room.receive("three, told again", pressed, "check_run")
     await room.receive("four", {**again, "check_run": check | {"head_sha": "c" * 40}}, "check_run")
     await room.receive("five", {**again, "check_run": check | {"app": {"id": 8}}}, "check_run")
     told = [(one["event"], one.get("check")) for one in await messages(around.pool)]
