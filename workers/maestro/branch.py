@@ -38,8 +38,9 @@ async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str)
     text = f"Merge {project.base_branch} into the work"
     head = await unite(ctx, project, clone, project.head_sha or "", base, text)
     await share(ctx, project, clone, head)
-    asked = head if project.merge_asked == project.head_sha else project.merge_asked  # what they want is the same
-    follows = (head, *sorted(project.stands_for)) if await _by_itself(clone, project, base, text, head) else ()
+    seen = await _by_itself(clone, project, base, text, head)
+    asked = head if seen and project.merge_asked == project.head_sha else None  # what they want is the same
+    follows = (head, *sorted(project.stands_for)) if seen else ()
     return {"head_sha": head, "onto": head, "base_sha": base, "merge_asked": asked, "follows": follows}
 
 
