@@ -35,7 +35,7 @@ REPOSITORIES = {
 CHECKPOINTS = ("syntax", "types", "lint", "tests", "review")
 PEOPLE = ("alice", "carol", "eve")
 BOT = "aurora-dev[bot]"
-SECONDS = 150.0  # that something may take, on a machine with other work
+SECONDS = 120.0  # that something may take, on a machine with other work
 MARK = re.compile(r"<!-- aurora:([a-z-]+)")
 
 
