@@ -54,7 +54,9 @@ def test_one_concern_names_its_task_and_more_are_counted():
     """Within a line's length."""
     assert title(TWO) == "Address 2 remarks"
     assert title([concern(1, "Rename\n  it")]) == "Rename it"
-    failed = concern(1, "The check build failed: 3 errors\nIt says much.").model_copy(update={"kind": ConcernKind.check})
+    failed = concern(1, "The check build failed: 3 errors\nIt says much.").model_copy(
+        update={"kind": ConcernKind.check}
+    )
     assert title([failed]) == "The check build failed: 3 errors"
     assert len(title([concern(1, "word " * 50)])) == 80
 
