@@ -194,8 +194,11 @@ def graph(tasks: Sequence[Task]) -> str:
     for task in tasks[:MOST_NODES]:
         text = f"{label(task.key, 12)}: {label(task.title, 48)}"
         lines.append(f'  {names[task.id]}["{text}"]:::{task.status.value}')
+    before = _before(tasks[:MOST_NODES])
     for task in tasks[:MOST_NODES]:
-        lines += [f"  {names[need]} --> {names[task.id]}" for need in task.dependencies if need in names]
+        implied = frozenset().union(*(before[need] for need in task.dependencies if need in names))
+        shown = [need for need in task.dependencies if need in names and need not in implied]
+        lines += [f"  {names[need]} --> {names[task.id]}" for need in shown]
     for status in TaskStatus:
         if any(task.status is status for task in tasks[:MOST_NODES]):
             fill, stroke = COLOURS[status]
@@ -203,6 +206,14 @@ def graph(tasks: Sequence[Task]) -> str:
     lines.append("```")
     left_out = len(tasks) - MOST_NODES
     return "\n".join(lines) + (f"\n\n*and {left_out} more tasks*" if left_out > 0 else "")
+
+
+def _before(tasks: Sequence[Task]) -> dict[UUID, frozenset[UUID]]:
+    """Return for each task all that has to be done before it, directly or not."""
+    found: dict[UUID, frozenset[UUID]] = {task.id: frozenset(task.dependencies) for task in tasks}
+    for _ in tasks:
+        found = {one: needs.union(*(found.get(need, ()) for need in needs)) for one, needs in found.items()}
+    return found
 
 
 def requirements(found: Sequence[Requirement]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
+
 from app.errors import NotFound
 from tests.e2e.team import Asked, ModelDouble, learns, planned, requirements, writes
 from workers.local.person import HubPerson
@@ -36,6 +38,11 @@ CHECKPOINTS = ("syntax", "types", "lint", "tests", "review")
 PEOPLE = ("alice", "carol", "eve")
 BOT = "aurora-dev[bot]"
 SECONDS = 120.0  # that something may take, on a machine with other work
+RESTING = """
+    SELECT 1 FROM projects WHERE repository = $1 AND issue_number = $2 AND status = 'open'
+    AND NOT EXISTS (SELECT FROM agent_messages WHERE correlation_id = projects.id AND handled_at IS NULL)
+    AND NOT EXISTS (SELECT FROM leases WHERE subject = projects.id AND expires_at > now())
+"""
 MARK = re.compile(r"<!-- aurora:([a-z-]+)")
 
 
@@ -294,6 +301,14 @@ class Issue:
 
         found: dict[str, dict[str, Any]] = await self.until(so, f"all checks of {sha}")
         return found
+
+    async def rests(self) -> None:
+        """Wait until the run waits for people, and nothing is under way: its progress comment may be older."""
+        connection = await asyncpg.connect(self.stack.environment["AURORA_DATABASE_URL"], timeout=10)
+        try:
+            await self.until(lambda: connection.fetchrow(RESTING, self.repository, self.number), "rest")
+        finally:
+            await connection.close()
 
     async def merged(self, run: int = 1) -> dict[str, Any]:
         """Wait until a run has come to its end in the base."""

@@ -305,7 +305,7 @@ class Fir:
         await on.open()
         await on.comes_to("Ready for review")
         await on.checked(await on.push("items/fir.cone", "cone\n", f"aurora/{on.number}.1"))
-        await on.comes_to("Ready for review")
+        await on.rests()
         pull = (await on.pull())["number"]
         await on.say("/aurora rebase", number=pull)
         await on.answered("The branch has everything", number=pull)
@@ -313,7 +313,7 @@ class Fir:
         await on.say("/aurora rebase")
         await on.reads("items/new", "new\n")
         await on.checked((await on.pull())["head"]["sha"])
-        await on.comes_to("Ready for review")
+        await on.rests()
         await on.review("APPROVE")
         await on.merged()
 

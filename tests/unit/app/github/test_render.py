@@ -176,6 +176,15 @@ def test_an_escalation_says_what_went_wrong_once():
     assert "- `/aurora fix <text>`: try again with your hint" in shown
 
 
+def test_a_graph_leaves_out_what_other_arrows_say():
+    """A follow-up depends on everything before it."""
+    first, second = task(1, dependencies=()), task(2)
+    second = second.model_copy(update={"dependencies": (first.id,)})
+    third = task(3).model_copy(update={"dependencies": (first.id, second.id)})
+    arrows = [line.strip() for line in render.graph([first, second, third]).splitlines() if "-->" in line]
+    assert arrows == ["n0 --> n1", "n1 --> n2"]
+
+
 def test_a_plan_made_anew_says_that_the_one_before_is_void():
     """Two comments with a box each leave nobody guessing."""
     first, second = (render.plan(project(plans=number), [task()], Usual(0, 0.0)) for number in (1, 2))
