@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test crash-test soak check format docs lock clean
+.PHONY: demo test afternoon crash-test soak check format docs lock clean
 
 demo: $(READY)
 	@$(BIN)/aurora demo
@@ -14,6 +14,9 @@ test: $(READY)
 
 crash-test: $(READY)
 	@$(BIN)/python -m tests.crash
+
+afternoon: $(READY)
+	@$(BIN)/pytest -m afternoon tests/e2e/test_afternoon.py
 
 soak: $(READY)
 	@$(BIN)/python -m tests.soak

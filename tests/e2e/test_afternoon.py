@@ -22,7 +22,7 @@ from tests.e2e.team import MODEL, ModelDouble, make_repository
 from tests.other_app import register
 from workers.local.stack import Import, Options, Stack
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.afternoon, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
 HURRIED = (sys.executable, "-P", "-m", "tests.e2e.hurried")
 # What is held back holds up what comes after it for a while, so that is done to what people do alone.
