@@ -25,7 +25,7 @@ BROKEN = ForeignCheck(
 )  # fmt: skip
 GREEN = ForeignCheck(id=8, name="build", app="ci", conclusion="success")
 RUNNING = ForeignCheck(id=9, name="build", app="ci", conclusion=None)
-MENDING = "The check build (ci) failed: 1 error It doesn't compile. - one.py:3: no such n …"
+MENDING = "The check build (ci) failed: 1 error"
 
 
 def queued(app: str = "ci") -> CheckSuite:
