@@ -1,6 +1,7 @@
 """Fixtures that every test may use: real git repositories, and real servers that start once per session."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from itertools import count
@@ -9,6 +10,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
+
+# In CI the same cases each time: what a new one finds is for whoever runs the tests by hand.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 T = TypeVar("T")
 

@@ -48,7 +48,7 @@ async def test_a_worker_ends_in_time_and_another_goes_on_at_once(yard, moment):
     asked = time.monotonic()
     assert await first.ended(10) == 0
     ended = time.monotonic() - asked
-    assert ended < 1.0 + 3.0 + 1.0
+    assert ended < 1.0 + 3.0 + 4.0  # drain, last, and a busy machine
     if moment == "checkpoint":
         # The successor judges the same tree, which never ends: that it does so is what is to be seen.
         await yard.until(sleepers, 10)
