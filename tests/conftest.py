@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# In CI the same cases each time: what a new one finds is for whoever runs the tests by hand.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# In CI the same cases each time: what a new one finds is for whoever runs the tests by hand. How quickly cases are made
+# depends on what else the machine does.
+settings.register_profile("aurora", derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("aurora")
 
 T = TypeVar("T")
 

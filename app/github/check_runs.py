@@ -1,6 +1,7 @@
 """Check runs of one repository: the app's own, and what other apps say of a commit."""
 
 import asyncio
+import logging
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -11,6 +12,8 @@ from app.errors import ForgeError
 from app.github import reading
 from app.github.markdown import SUMMARY_LIMIT, fit
 from app.github.rest import RepositoryRest, missing
+
+log = logging.getLogger(__name__)
 
 ANNOTATIONS_A_REQUEST = 50
 MOST_READ = 20  # failing checks of a commit whose annotations are read
@@ -95,14 +98,32 @@ class CheckRuns(RepositoryRest):
         return next((one for one in own if one.get("external_id") == external_id and one.get("status") in states), None)
 
     async def foreign_checks(self, head_sha: str, *, annotated: bool = True) -> list[ForeignCheck]:
-        """Return the latest check run of each name by other apps, with the annotations of those that failed."""
+        """Return the latest check run of each name by other apps, and the latest status of each context.
+
+        Check runs that failed come with their annotations.
+        """
         app = await self._shared.identity()
         query = "/commits/{sha}/check-runs?filter=latest&per_page=100"
-        runs = await self._patiently(lambda: self._list(query, key="check_runs", sha=head_sha))
+        runs, statuses = await asyncio.gather(
+            self._patiently(lambda: self._list(query, key="check_runs", sha=head_sha)),
+            self._statuses(head_sha),
+        )
         others = [reading.foreign_check(run) for run in runs if (run.get("app") or {}).get("id") != app.id]
         failed = [check for check in others if check.failed][:MOST_READ] if annotated else []
         read = {check.id: check for check in await asyncio.gather(*map(self._annotated, failed))}
-        return [read.get(check.id, check) for check in others]
+        return [read.get(check.id, check) for check in others] + [reading.commit_status(one) for one in statuses]
+
+    async def _statuses(self, head_sha: str) -> list[dict[str, Any]]:
+        """Return the latest status of each context; none where the installation has yet to allow reading them."""
+        try:
+            query = "/commits/{sha}/status?per_page=100"
+            found: list[dict[str, Any]] = await self._patiently(lambda: self._list(query, key="statuses", sha=head_sha))
+        except ForgeError as error:
+            if error.status != 403:
+                raise
+            log.warning("commit statuses can't be read: accept the app's new permission", extra={"why": str(error)})
+            return []
+        return found
 
     async def check_suites(self, head_sha: str) -> list[CheckSuite]:
         """Return the suites of a commit, this app's among them."""

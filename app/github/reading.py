@@ -150,6 +150,22 @@ def foreign_check(data: dict[str, Any]) -> ForeignCheck:
     )
 
 
+STATUS_CONCLUSIONS = {"success": "success", "failure": "failure", "error": "startup_failure", "pending": None}
+
+
+def commit_status(data: dict[str, Any]) -> ForeignCheck:
+    """Read a commit status as the check that it is; of who made it GitHub's list tells nothing but the context."""
+    context = data.get("context") or "default"
+    return ForeignCheck(
+        id=data["id"],
+        name=context,
+        app=context,
+        conclusion=STATUS_CONCLUSIONS[data["state"]],
+        title=data.get("description") or "",
+        url=data.get("target_url") or "",
+    )
+
+
 def check_suite(data: dict[str, Any], app: AppIdentity) -> CheckSuite:
     """Read a check suite; one that waits for a person isn't running."""
     by = data.get("app") or {}

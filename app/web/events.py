@@ -113,7 +113,7 @@ class Pressed:
 
 @dataclass(frozen=True)
 class ChecksCompleted:
-    """Another app's checks of a commit have ended."""
+    """Another app's checks of a commit have ended, or one of its statuses has."""
 
     repository: Repository
     head_sha: str
@@ -187,6 +187,8 @@ def _intent(event: str, delivery: Payload, app: AppIdentity, reading: Reading) -
             found = _pressed(delivery, app)
         case "check_suite", "completed":
             found = _checks_completed(delivery, app)
+        case "status", None if delivery.state != "pending":
+            found = ChecksCompleted(delivery.where(), delivery.need(delivery.sha))
         case ("installation", "deleted" | "suspend" | "unsuspend") | ("installation_repositories", "removed"):
             found = _installation(event, delivery)
     return found

@@ -122,6 +122,8 @@ class Payload(Part):
     check_suite: CheckPart | None = None
     requested_action: ActionPart | None = None
     repositories_removed: list[RepositoryPart] = []
+    sha: Sha | None = None  # of a commit status, whose payload is flat
+    state: str | None = None
 
     def need(self, part: T | None) -> T:
         """Return a part; raise `OddPayload` when it is missing."""

@@ -110,7 +110,8 @@ def _concern(check: ForeignCheck) -> Concern:
 def _text(check: ForeignCheck) -> str:
     """Return what a failing check says, for an agent."""
     title = f": {_clean(check.title, MOST_NOTE)}" if check.title.strip() else ""
-    lines = [f"The check {_clean(check.name, MOST_NAME)} ({_clean(check.app, MOST_NAME)}) failed{title}"]
+    by = f" ({_clean(check.app, MOST_NAME)})" if check.app != check.name else ""
+    lines = [f"The check {_clean(check.name, MOST_NAME)}{by} failed{title}"]
     if check.summary.strip():
         lines.append(_clean(check.summary, MOST_SUMMARY))
     for note in check.annotations[:MOST_NOTES]:
@@ -156,7 +157,7 @@ async def _expected(ctx: Context, project: Project, clone: Clone) -> set[str]:
 def look_again(ctx: Context, project: Project, since: datetime) -> tuple[Fact, ...]:
     """Have Maestro look again after a while, should nothing wake it: not everything that is awaited is announced.
 
-    Commit statuses aren't, nor is that an app has nothing to say. One message for each look, however often it is
+    That an app has nothing to say isn't, for one. One message for each look, however often it is
     woken meanwhile.
     """
     age = max((ctx.clock() - since).total_seconds(), 0.0)

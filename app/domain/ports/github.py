@@ -126,11 +126,11 @@ class CheckAction:
 
 @dataclass(frozen=True)
 class ForeignCheck:
-    """The latest check run of a name that another app, GitHub Actions among them, made on a commit."""
+    """The latest check run of a name that another app, GitHub Actions among them, made on a commit; or a status."""
 
     id: int
     name: str
-    app: str  # its slug
+    app: str  # its slug; of a status its context
     conclusion: str | None  # None: it has not ended
     title: str = ""
     summary: str = ""

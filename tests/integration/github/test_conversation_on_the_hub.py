@@ -157,6 +157,17 @@ async def test_a_protected_base_refuses_with_its_reason(forge: GitHubForge, pull
     assert (merge.outcome, merge.reason) == (MergeOutcome.refused, 'Required status check "build" is expected.')
 
 
+async def test_commit_statuses_are_checks_of_others(forge: GitHubForge, pull: Any, people: Any):
+    """The last one of each context counts."""
+    for context, state in (("ci", "pending"), ("ci", "failure"), ("size", "error"), ("preview", "pending")):
+        said = {"context": context, "state": state, "description": "1 error", "target_url": "https://ci.example.org/7"}
+        await people("POST", f"/statuses/{pull.head_sha}", said)
+    ci, preview, size = sorted(await forge.foreign_checks(pull.head_sha), key=lambda check: check.name)
+    assert (ci.app, ci.conclusion, ci.title, ci.url) == ("ci", "failure", "1 error", "https://ci.example.org/7")
+    assert (preview.running, preview.failed) == (True, False)
+    assert (size.failed, size.conclusion) == (True, "startup_failure"), "its own trouble isn't an agent's work"
+
+
 async def test_a_deleted_issue_is_not_found(forge: GitHubForge, people: Any):
     issue = await forge.open_issue("One", "Text", [])
     await people("DELETE", f"/issues/{issue.number}")

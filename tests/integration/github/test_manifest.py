@@ -43,12 +43,18 @@ async def show_a_check(forge: GitHubForge, head: str) -> None:
     await forge.create_check(replace(CHECK, head_sha=head))
 
 
+async def read_a_status(forge: GitHubForge, head: str) -> None:
+    if "ci" not in {check.name for check in await forge.foreign_checks(head)}:
+        raise ForgeError("The status was not seen.")
+
+
 PROOFS: dict[str, Callable[[GitHubForge, str], Awaitable[None]]] = {
     "metadata": read_a_persons_permission,
     "contents": delete_a_branch,
     "issues": comment_on_an_issue,
     "pull_requests": open_a_pull_request,
     "checks": show_a_check,
+    "statuses": read_a_status,
 }
 
 
@@ -68,11 +74,16 @@ async def review(person: "Person") -> None:
     await person.post("/pulls/2/reviews", {"event": "COMMENT", "body": "Why?"})
 
 
+async def judge(person: "Person") -> None:
+    await person.post(f"/statuses/{(await person.get('/commits/main'))['sha']}", {"state": "success", "context": "ci"})
+
+
 EVENTS: dict[str, Callable[["Person"], Awaitable[None]]] = {
     "issues": label,
     "issue_comment": comment,
     "pull_request": close,
     "pull_request_review": review,
+    "status": judge,
 }
 
 
@@ -113,6 +124,7 @@ async def app_with(
         person = Person(session, hub)
         await person.post("/issues", {"title": "An issue"})
         head = (await person.get("/commits/main"))["sha"]
+        await judge(person)
         for branch in ("work", "other"):
             await person.post("/git/refs", {"ref": f"refs/heads/{branch}", "sha": head})
             content = {"message": "Change", "content": "eA==", "branch": branch}

@@ -17,7 +17,7 @@ SHA = "a" * 40
 OWN = {"login": "aurora-dev[bot]", "type": "Bot"}
 
 
-def payload(action: str, **parts: Any) -> dict[str, Any]:
+def payload(action: str | None, **parts: Any) -> dict[str, Any]:
     return {
         "action": action,
         "repository": {"full_name": "o/r"},
@@ -98,6 +98,7 @@ CHECK = {"head_sha": SHA, "name": "aurora / tests", "app": {"id": 7}}
             payload("completed", check_suite=CHECK | {"app": {"id": 8}}),
             events.ChecksCompleted(REPOSITORY, SHA),
         ),
+        ("status", payload(None, sha=SHA, state="error"), events.ChecksCompleted(REPOSITORY, SHA)),
         (
             "installation",
             {"action": "deleted", "installation": {"id": 5}},
@@ -137,6 +138,8 @@ def test_a_delivery_asks_for(event: str, delivery: dict[str, Any], expected: eve
         ("pull_request", payload("synchronize", pull_request=PULL, sender=OWN)),
         ("check_run", payload("rerequested", check_run=CHECK | {"app": {"id": 8}})),
         ("check_suite", payload("completed", check_suite=CHECK)),
+        ("status", payload(None, sha=SHA, state="pending")),
+        ("status", payload(None, state="success")),
         ("installation_repositories", {"action": "removed", "installation": {"id": 5}}),
         ("ping", {"zen": "x"}),
     ],
@@ -183,7 +186,7 @@ def test_an_odd_field_makes_a_delivery_ask_for_nothing(broken: dict[str, Any]):
     assert read("issues", delivery | broken) is None
 
 
-EVENTS = ["issues", "issue_comment", "pull_request", "pull_request_review", "check_run", "check_suite"]
+EVENTS = ["issues", "issue_comment", "pull_request", "pull_request_review", "check_run", "check_suite", "status"]
 PARTS = ["issue", "comment", "review", "pull_request", "check_run", "label", "sender", "repository"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=10),
