@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from itertools import islice
 
+from app.domain.pleasantries import asks_nothing
+
 WORD = "/aurora"
 LONGEST_WISH = 5000  # characters
 LONGEST_SHOWN = 40  # characters of what somebody wrote, in an answer
@@ -118,15 +120,22 @@ COURTESY = re.compile(r"\b(?:please|thanks|thank you|now|hey|hi|hello|could you|
 
 MEANT = (  # whole sentences that stand for a command; anything else that is said to the app is a wish
     (Name.help, r"help|what can you do|who are you|"),
-    (Name.status, r"status|progress|how (?:far (?:are you|is (?:it|this))|is (?:it|this) going)|where are you.*"),
+    (Name.status, r"(?:what(?:'s| is) the |any )?(?:status|progress|news|updates?|eta)"),
+    (Name.status, r"how (?:far (?:are you|is (?:it|this))|is (?:it|this) going)|where are you.*"),
+    (Name.status, r"how (?:much|long) (?:has|does|did|will|is) (?:it|this|that)\b[^,.;]*"),
+    (
+        Name.status,
+        r"what (?:are you (?:doing|working on)|does (?:it|this) cost|did (?:it|this) cost|has (?:it|this) cost).*",
+    ),
+    (Name.status, r"(?:are you|is (?:it|this)) (?:done|ready|finished)(?: yet)?|when (?:will|is) (?:it|this).*"),
     (Name.plan, r"(?:show (?:me )?)?(?:the|your) plan|what(?:'s| is) (?:the|your) plan|plan"),
     (Name.explain, r"explain|what(?: has)? failed|why (?:did|does|do|is|are|has|have) .*(?:fail|red|broke).*"),
-    (Name.approve, r"approved?|go ahead|lgtm|looks good(?: to me)?|start(?: (?:it|work))?"),
+    (Name.approve, r"approved?|go ahead|lgtm|looks good(?: to me)?|start(?: (?:it|work))?|ok(?:ay)?|yes|sure|do it"),
     (Name.retry, r"retry|(?:try )?again|try (?:it|this) again"),
     (Name.cancel, r"(?:stop|cancel|abort)(?: (?:it|this|working|the work))?"),
-    (Name.pause, r"pause|wait|hold on"),
+    (Name.pause, r"pause|wait|hold on|(?:don'?t|do not) merge(?: (?:it|this))?(?: yet)?"),
     (Name.resume, r"resume|continue|go on|carry on"),
-    (Name.merge, r"merge(?: (?:it|this|this pull request|the pull request))?"),
+    (Name.merge, r"(?:(?:lgtm|looks good)\W+)?(?:merge(?: (?:it|this|this pull request|the pull request))?|ship it)"),
     (Name.rebase, r"rebase|update (?:the |this )?(?:branch|pr|pull request)|resolve (?:the )?(?:merge )?conflicts?"),
     (Name.revert, r"(?:revert|undo)(?: (?:it|this))?"),
 )
@@ -151,9 +160,11 @@ def _spoken(lines: Sequence[str], called: str) -> list[Said]:
         return []
     words = mention.sub(" ", "\n".join(said)).strip()
     plain = " ".join(COURTESY.sub(" ", words).split()).strip(" ,.!?:;")
-    for name, form in MEANT:
-        if re.fullmatch(form, plain, re.IGNORECASE):
-            return [Asked(name)]
+    meant = next((name for name, form in MEANT if re.fullmatch(form, plain, re.IGNORECASE)), None)
+    if asks_nothing(words) and meant in {None, Name.help}:
+        return []
+    if meant:
+        return [Asked(meant)]
     first, _, rest = plain.partition(" ")
     command = next((one for one in TABLE if one.name == first.casefold() and one.form), None)
     if command and (whole := re.fullmatch(command.form, rest.strip(), re.IGNORECASE)):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.concerns import Concern, ConcernKind
+from app.domain.pleasantries import asks_nothing
 from app.domain.ports import Review, ReviewComment
 from app.domain.suggestions import suggestion
 
@@ -52,6 +53,8 @@ def _in_reviews(
         at = review.submitted_at
         if review.state not in WANTING or review.author not in people or not review.body.strip():
             continue
+        if review.state == "commented" and asks_nothing(review.body):
+            continue
         concern = Concern(kind=ConcernKind.review, id=review.id, author=review.author, text=review.body.strip())
         if concern.key not in known and not _settled(review.author, at, approved):
             yield at, concern
@@ -75,6 +78,7 @@ def _in_threads(
             one
             for one in said
             if one.id > read_to.get(thread, 0) and not one.by_this_app and one.review not in dropped
+            and not asks_nothing(one.body)
             and not _settled(one.author, one.created_at, approved)
         ]  # fmt: skip
         if new:

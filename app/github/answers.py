@@ -30,7 +30,8 @@ def help_(label: str) -> str:
         f"Put the label {code(label, 60)} on an issue, and I work on it. In comments on the issue or on its "
         "pull request, at the start of a line:\n\n"
         f"| Command | |\n|---|---|\n{rows}\n\n"
-        "I listen to people with write permission. A review of my pull request is worked on too, remark by remark."
+        "In your own words works too, to my name with an @: “how far are you?”, “merge it”, or what you want changed. "
+        "A review of my pull request is worked on remark by remark. I listen to people with write permission."
     )
 
 

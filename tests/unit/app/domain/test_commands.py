@@ -107,6 +107,51 @@ def test_nobody_s_comment_takes_long_to_read(filling: str):
 
 
 @pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("what's the status?", Name.status), ("how much has this cost?", Name.status),
+        ("are you done yet?", Name.status),
+        ("LGTM, merge it", Name.merge), ("thanks, now merge it!", Name.merge), ("ship it", Name.merge),
+        ("please don't merge this yet", Name.pause), ("ok", Name.approve), ("lgtm", Name.approve), ("", Name.help),
+        ("how much memory does it use? Halve it.", Name.fix), ("thanks, but add a test", Name.fix),
+        ("thanks!", None), ("great work 🎉", None), ("never mind", None),
+    ],
+)  # fmt: skip
+def test_free_words_are_read_as_their_reader_means_them(said: str, name: Name | None):
+    """What asks for nothing is left alone; what is no command is a wish."""
+    assert [one.name for one in read(f"@aurora-dev {said}", "aurora-dev")] == ([name] if name else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("@aurora-dev please stop.", Asked(Name.cancel)),
+        ("@aurora-dev: how far are you?", Asked(Name.status)),
+        ("Thanks @aurora-dev, go ahead!", Asked(Name.approve)),
+        ("@aurora-dev why did the tests fail?", Asked(Name.explain)),
+        ("@aurora-dev merge this pull request please", Asked(Name.merge)),
+        ("@aurora-dev merge the two helpers into one", Asked(Name.fix, "merge the two helpers into one")),
+        ("@aurora-dev[bot] budget $12", Asked(Name.budget, "12")),
+        ("@Aurora-Dev fix the typo in README", Asked(Name.fix, "the typo in README")),
+        ("Nice. @aurora-dev handle the empty list too", Asked(Name.fix, "Nice.   handle the empty list too")),
+        ("/aurora status\n@aurora-dev merge", Asked(Name.status)),
+    ],
+)
+def test_words_to_the_app_do_what_a_reader_would_expect(said: str, meant: Asked):
+    """A whole sentence that stands for a command is one; anything else is a wish, never a merge or an end."""
+    assert read(said, "aurora-dev") == [meant]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["> @aurora-dev merge", "`@aurora-dev merge` does it", "```\n@aurora-dev stop\n```", "mail@aurora-dev stop",
+     "@aurora-device stop", "@someone/@aurora-dev-x stop", "Let the bot do it."],
+)  # fmt: skip
+def test_what_isn_t_said_to_the_app_is_nothing(said: str):
+    assert read(said, "aurora-dev") == []
+
+
+@pytest.mark.parametrize(
     ("line", "heard"),
     [
         ("`@aurora-dev stop`", False),

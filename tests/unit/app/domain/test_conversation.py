@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.commands import COMMANDS, Asked, Name, read
+from app.domain.commands import COMMANDS, Name
 from app.domain.conversation import TABLE, Effect, Event, Happening, Stage, cell, questions, stage
 from app.domain.project import Phase, Project, ProjectStatus, Repository
 
@@ -66,32 +66,3 @@ def test_questions_are_those_that_change_nothing():
 )
 def test_a_stage_is_what_people_see(status: ProjectStatus, phase: Phase, expected: Stage):
     assert stage(PROJECT.model_copy(update={"status": status, "phase": phase})) is expected
-
-
-@pytest.mark.parametrize(
-    ("said", "meant"),
-    [
-        ("@aurora-dev please stop.", Asked(Name.cancel)),
-        ("@aurora-dev: how far are you?", Asked(Name.status)),
-        ("Thanks @aurora-dev, go ahead!", Asked(Name.approve)),
-        ("@aurora-dev why did the tests fail?", Asked(Name.explain)),
-        ("@aurora-dev merge this pull request please", Asked(Name.merge)),
-        ("@aurora-dev merge the two helpers into one", Asked(Name.fix, "merge the two helpers into one")),
-        ("@aurora-dev[bot] budget $12", Asked(Name.budget, "12")),
-        ("@Aurora-Dev fix the typo in README", Asked(Name.fix, "the typo in README")),
-        ("Nice. @aurora-dev handle the empty list too", Asked(Name.fix, "Nice.   handle the empty list too")),
-        ("/aurora status\n@aurora-dev merge", Asked(Name.status)),
-    ],
-)
-def test_words_to_the_app_do_what_a_reader_would_expect(said: str, meant: Asked):
-    """A whole sentence that stands for a command is one; anything else is a wish, never a merge or an end."""
-    assert read(said, "aurora-dev") == [meant]
-
-
-@pytest.mark.parametrize(
-    "said",
-    ["> @aurora-dev merge", "`@aurora-dev merge` does it", "```\n@aurora-dev stop\n```", "mail@aurora-dev stop",
-     "@aurora-device stop", "@someone/@aurora-dev-x stop", "Let the bot do it."],
-)  # fmt: skip
-def test_what_isn_t_said_to_the_app_is_nothing(said: str):
-    assert read(said, "aurora-dev") == []
