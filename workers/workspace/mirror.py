@@ -127,13 +127,20 @@ class Mirror:
         await self._fetch_into(Git(unfinished), lock)
         await asyncio.to_thread(unfinished.rename, self._home)
 
-    async def _fetch_into(self, git: Git, lock: int) -> None:
+    async def _fetch_into(self, git: Git, lock: int, wanted: str = _HEADS) -> None:
         options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--force")
 
         async def fetch(url: str, secret: Secret) -> Output:
-            return await git("fetch", *options, "--", url, _HEADS, timeout=NETWORK_SECONDS, secret=secret, keep=(lock,))
+            return await git("fetch", *options, "--", url, wanted, timeout=NETWORK_SECONDS, secret=secret, keep=(lock,))
 
         await self._with_remote(fetch)
+
+    async def _have(self, commit: str) -> None:
+        """Fetch a commit that no branch holds any more, where this machine has never seen it."""
+        known = await self._git("cat-file", "-e", f"{commit}^{{commit}}", codes=(0, 1, 128))
+        if known.code:
+            async with locked(self._lock, NETWORK_SECONDS) as lock:
+                await self._fetch_into(self._git, lock, commit)
 
     def _remove_stale_locks(self) -> None:
         # Refs are only written by who holds our lock, and a git process inherits it: these have no owner.
@@ -223,6 +230,7 @@ class Mirror:
 
     async def take_back(self, onto: str, merged: str, work: tuple[str, str], message: str) -> str:
         """Commit on `onto` what it is without `merged`, which came of `work`; raises `MergeConflict`."""
+        await self._have(work[1])
         return await merge.take_back(self._git, self._identity, onto, merged, work, message)
 
     async def rewrite(self, commit: str, path: str, content: bytes, message: str) -> str:

@@ -121,3 +121,18 @@ async def test_a_token_that_is_refused_may_be_tried_again_and_is_not_shown(
     with pytest.raises(Transient) as refused:
         await Clones(tmp_path / "data", RefusedForges()).of(repository)
     assert "ghs_wrong" not in str(refused.value)
+
+
+async def test_work_whose_branch_is_gone_is_taken_back_on_a_machine_that_never_saw_it(mirror, forges, tmp_path: Path):
+    """Squashed, what was merged doesn't name the work's own commits; they are fetched by name."""
+    await mirror.fetch()
+    base = await mirror.head("main")
+    work = await mirror.rewrite(base, "a.py", b"x = 2\n", "Work")
+    squashed = await mirror.rewrite(base, "a.py", b"x = 2\n", "Work (#1)")
+    await mirror.push(work, "work", None)
+    await mirror.push(squashed, "main", base)
+    await forges.of(await forges.find("octo/sample")).delete_branch("work")
+    other = await Clones(tmp_path / "other", forges).of(await forges.find("octo/sample"))
+    await other.fetch()
+    undone = await other.take_back(squashed, squashed, (base, work), "Revert")
+    assert await other.read(undone, "a.py") == b"x = 1\n"
