@@ -246,7 +246,7 @@ class FakeClone:
 
     async def take_back(self, onto: str, merged: str, work: tuple[str, str], message: str) -> str:
         before, after = self.git.commits[work[0]].files, self.git.commits[merged].files
-        undone = self.git.commit(before, [merged], message)
+        undone = self.git.commit(before, [merged], f"Without {merged} on {onto}")
         assert after != before
         tree = self.git.commits[self.git.merge(onto, undone, message)].files
         return self.git.commit(tree, [onto], message)

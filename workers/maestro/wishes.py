@@ -79,12 +79,13 @@ async def revert(ctx: Context, project: Project, told: Told) -> Change:
     """Begin the run that takes the merged work back: the next one of the same issue."""
     if project.pull_request is None:
         return Change(project)
-    identity, last = uuid5(project.id, "revert"), await ctx.records.last_run()
-    if last.id == identity or not (last.id == project.id or last.status.ended):
+    last = await ctx.records.last_run()
+    taken_back = last.reverts == project.id and last.status is ProjectStatus.merged
+    if taken_back or not (last.id == project.id or last.status.ended):
         return Change(project, (), answers.not_taken_back(project, last))
     pull = await ctx.forge.pull_request(project.pull_request.number)
     begun = Project(
-        id=identity,
+        id=uuid5(project.id, f"revert:{last.run + 1}"),
         repository=project.repository,
         issue_number=project.issue_number,
         run=last.run + 1,

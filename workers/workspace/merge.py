@@ -47,10 +47,10 @@ async def take_back(git: Git, identity: Identity, onto: str, merged: str, work: 
     """Commit on `onto` what it is without the changes of `merged`; raises `MergeConflict` where it was built upon.
 
     `work` is base and head of the pull request. A commit that undoes `merged` is made beside it and merged: their
-    common ancestor is then `merged` itself.
+    common ancestor is then `merged` itself. Its message keeps it from being the commit that undid `merged` before.
     """
     before = await _tree(git, await _before(git, merged, *work))
-    undone = await commit_tree(git, identity, before, message, [merged])
+    undone = await commit_tree(git, identity, before, f"Without {merged} on {onto}", [merged])
     return await commit_tree(git, identity, await _merged_tree(git, onto, undone), message, [onto])
 
 

@@ -250,6 +250,20 @@ async def test_what_was_merged_is_taken_back_once_and_not_beside_another_run(wor
     assert [kind for kind, *_ in await world.errors() if kind == "internal"] == []
 
 
+async def test_what_was_taken_back_and_put_in_again_is_taken_back_once_more(world: World):
+    """Whether the work is in the base counts, not how often it was taken out."""
+    world.configure("merge: auto\n")
+    assert (await world.start()).run == 1
+    for run, of, there in ((2, 1, False), (3, 2, True), (4, 1, False)):
+        world.project_id = await world.pool.fetchval("SELECT id FROM projects WHERE run = $1", of)
+        number = (await world.project()).pull_request
+        assert number
+        await command(world, "/aurora revert", number.number)
+        world.project_id = await world.pool.fetchval("SELECT id FROM projects WHERE run = $1", run)
+        assert (await world.until_settled()).status is ProjectStatus.merged
+        assert ("one.py" in world.main) is there
+
+
 async def test_an_edit_while_planning_is_read_and_one_while_building_is_asked_about(world: World):
     """Once for each text, however often it is told."""
     world.configure("plan_approval: always\n")

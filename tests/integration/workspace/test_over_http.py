@@ -136,3 +136,6 @@ async def test_work_whose_branch_is_gone_is_taken_back_on_a_machine_that_never_s
     await other.fetch()
     undone = await other.take_back(squashed, squashed, (base, work), "Revert")
     assert await other.read(undone, "a.py") == b"x = 1\n"
+    again = await other.take_back(undone, undone, (squashed, undone), "Revert")
+    assert await other.read(again, "a.py") == b"x = 2\n"
+    assert await other.read(await other.take_back(again, squashed, (base, work), "Revert"), "a.py") == b"x = 1\n"
