@@ -10,7 +10,7 @@ demo: $(READY)
 	@$(BIN)/aurora demo
 
 test: $(READY)
-	@$(BIN)/pytest -n 2 --dist loadscope
+	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 crash-test: $(READY)
 	@$(BIN)/python -m tests.crash
