@@ -126,7 +126,7 @@ def _notes(notes: Sequence[str]) -> str:
 def _tasks(tasks: Sequence[Task]) -> str:
     rows = [
         f"| {inline(task.key, 12)} | {inline(task.title, 120)} | {task.assigned_agent.value.replace('_', ' ')} "
-        f"| {task.attempts} | {inline(narrative(task.result.summary), 200) if task.result else ''} |"
+        f"| {task.attempts or '-'} | {inline(narrative(task.result.summary), 200) if task.result else ''} |"
         for task in tasks
     ]
     table = "\n".join(["| | Task | Agent | Attempts | Summary |", "|---|---|---|---:|---|", *rows])

@@ -231,7 +231,9 @@ def fold(title: str, text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time as people say it: 42 s, 3 min 5 s, 2 h 10 min."""
+    """Return a length of time as people say it: 0.4 s, 42 s, 3 min 5 s, 2 h 10 min."""
+    if 0.05 <= seconds < 0.95:
+        return f"{seconds:.1f} s"
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

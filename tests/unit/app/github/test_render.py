@@ -274,7 +274,7 @@ def test_a_title_stays_short():
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(-1, "0 s"), (42.4, "42 s"), (60, "1 min"), (185, "3 min 5 s"), (7800, "2 h 10 min")],
+    [(-1, "0 s"), (0.31, "0.3 s"), (42.4, "42 s"), (60, "1 min"), (185, "3 min 5 s"), (7800, "2 h 10 min")],
 )
 def test_durations_are_said_as_people_do(seconds: float, shown: str):
     assert render.duration(seconds) == shown
