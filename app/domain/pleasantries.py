@@ -14,7 +14,8 @@ _PHRASES = (
     r"all good", r"nothing", r"cc(?: @[\w-]+)*", r"fyi", r":[a-z0-9_+-]+:", r"[^\w\s?]",
 )  # fmt: skip
 _ANY = "|".join(_PHRASES)
-_NOTHING = re.compile(rf"\s*(?:(?:{'|'.join(_PHRASES)})(?!\w)\s*)+", re.IGNORECASE)
+# Possessive, for anybody may write it: what has matched is not matched in another way once more.
+_NOTHING = re.compile(rf"\s*+(?>(?:{_ANY})(?!\w)\s*+)++", re.IGNORECASE)
 
 
 def asks_nothing(text: str) -> bool:

@@ -28,3 +28,10 @@ def test_nothing_is_asked_for(text: str):
 )  # fmt: skip
 def test_something_is_said(text: str):
     assert not asks_nothing(text)
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("piece", [":-", "thanks ", "good ", "cc @a ", "looks good to me ", "! ", ": ", " \n"])
+def test_what_anybody_writes_is_read_in_no_time(piece: str):
+    """A stranger's comment is read before it is asked what they may do."""
+    assert not asks_nothing((piece * 200)[:198] + "?x")
