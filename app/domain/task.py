@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
 
@@ -84,6 +84,11 @@ class Task(BaseModel):
 
 
 REVIEW_KEY = "review"  # of the task that mends what the code reviewer found
+
+
+def task_id(project_id: UUID, plan: int, key: str) -> UUID:
+    """Return the id of a task of the project's plan number `plan`; another plan's task of that key is another one."""
+    return uuid5(project_id, f"{plan}:{key}")
 
 
 class PlanError(ValueError):

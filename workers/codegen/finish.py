@@ -140,7 +140,7 @@ async def _expected(ctx: Context) -> str | None:
     """Return where the task's branch should be before the push; the project's own may have gone on since."""
     task = ctx.task
     before = task.result.commit if task.result else None
-    if task.branch != ctx.project.branch or not (task.round or task.dependencies):
+    if task.branch != ctx.project.branch or not (task.round or task.dependencies or ctx.project.plans > 1):
         return before
     await ctx.clone.fetch()
     now = await ctx.clone.head(task.branch)

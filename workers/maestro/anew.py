@@ -31,7 +31,7 @@ async def replan(ctx: Context, project: Project, told: Told) -> Change:
     changes = {
         "phase": Phase.parse, "status": ProjectStatus.parsing, "guidance": (*project.guidance, *words), "reason": None,
         "approved": None, "plan_comment": None, "requirements": (), "head_sha": None, "onto": None, "review": None,
-        "rounds": 0, "base_moves": 0, "finished_at": None,
+        "rounds": 0, "base_moves": 0, "retries": project.retries + 1, "finished_at": None,
     }  # fmt: skip
     return Change(project.model_copy(update=changes), facts)
 

@@ -1,12 +1,11 @@
 """Follow-ups: what people, reviews and checks want changed becomes one more task on top of everything that was done."""
 
 from collections.abc import Sequence
-from uuid import uuid5
 
 from app.domain.concerns import Concern, ConcernKind, title
 from app.domain.ports import Fact
 from app.domain.project import Phase, Project, ProjectStatus
-from app.domain.task import Task, TaskStatus
+from app.domain.task import Task, TaskStatus, task_id
 from workers.agents.roster import GENERALIST, assign
 from workers.maestro.change import Change
 from workers.maestro.context import Context
@@ -46,7 +45,7 @@ async def new_task(ctx: Context, project: Project, concerns: Sequence[Concern]) 
     wanted = [task for task in every if not task.superseded and task.status is not TaskStatus.cancelled]
     paths = tuple(dict.fromkeys(concern.path for concern in concerns if concern.path))
     return Task(
-        id=uuid5(project.id, key),
+        id=task_id(project.id, project.plans, key),
         project_id=project.id,
         key=key,
         title=title(concerns),

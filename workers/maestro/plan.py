@@ -1,8 +1,8 @@
 """Make the plan: requirements become a graph of tasks, each with a role and a footprint."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
-from uuid import uuid5
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
@@ -13,7 +13,7 @@ from app.domain.ports import Step
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.repository_settings import PlanApproval
 from app.domain.roles import AgentRole
-from app.domain.task import PlanError, Task, serialise_overlaps, topological_order
+from app.domain.task import PlanError, Task, serialise_overlaps, task_id, topological_order
 from app.errors import BadAnswer
 from app.github import render
 from workers.agents.prompts import prompt_for
@@ -40,10 +40,8 @@ async def plan(_: State, runtime: Runtime[Context]) -> Command[Literal["approve"
     if wanted is None:
         wanted = whole(project)
         notes = (*notes, "No usable plan came from the model, so all requirements were given to one agent.")
-    earlier = await ctx.records.tasks(superseded=True)
-    tasks = lay_out(project, wanted, ctx, len(earlier))
-    number = project.plans + 1
-    await ctx.move(project, Phase.approve, *tasks, notes=notes, plans=number, plan_comment=None)
+    tasks = lay_out(project, wanted, ctx, await ctx.records.tasks(superseded=True))
+    await ctx.move(project, Phase.approve, *tasks, notes=notes, plans=project.plans + 1, plan_comment=None)
     return Command(goto="approve")
 
 
@@ -119,15 +117,16 @@ def whole(project: Project) -> Plan:
     return Plan(tasks=(task,))
 
 
-def lay_out(project: Project, wanted: Plan, ctx: Context, earlier: int = 0) -> list[Task]:
+def lay_out(project: Project, wanted: Plan, ctx: Context, earlier: Sequence[Task] = ()) -> list[Task]:
     """Return the tasks with ids, roles, branches, and the order that their footprints demand.
 
-    Their keys go on from the `earlier` tasks of plans that are no more.
+    Their keys go on from those of the `earlier` tasks, of plans that are no more.
     """
     planned = wanted.tasks
     order = serialise_overlaps(wanted.nodes())
-    keys = {task.key: f"t{number}" for number, task in enumerate(planned, earlier + 1)}
-    identity = {key: uuid5(project.id, name) for key, name in keys.items()}
+    used = max((int(task.key[1:]) for task in earlier if re.fullmatch(r"t\d+", task.key)), default=0)
+    keys = {task.key: f"t{number}" for number, task in enumerate(planned, used + 1)}
+    identity = {key: task_id(project.id, project.plans + 1, name) for key, name in keys.items()}
     return [
         Task(
             id=identity[task.key],

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Literal
-from uuid import uuid5
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
@@ -11,7 +10,7 @@ from app.domain.ports import Step
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.review import Review
 from app.domain.roles import AgentRole
-from app.domain.task import REVIEW_KEY, Task
+from app.domain.task import REVIEW_KEY, Task, task_id
 from app.errors import BadAnswer
 from workers import feedback
 from workers.agents.prompts import prompt_for
@@ -55,7 +54,7 @@ def follow_up(ctx: Context, project: Project, tasks: Sequence[Task], findings: s
     """Return a task that mends what the review found, on top of everything that was done."""
     last = in_order(tasks)[-1]
     return Task(
-        id=uuid5(project.id, REVIEW_KEY),
+        id=task_id(project.id, project.plans, REVIEW_KEY),
         project_id=project.id,
         key=REVIEW_KEY,
         title="Address the review",

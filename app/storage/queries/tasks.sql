@@ -23,5 +23,6 @@ SET title = excluded.title, description = excluded.description, assigned_agent =
     concerns = excluded.concerns, superseded = excluded.superseded
 
 -- name: discard
--- Remove tasks of a plan that is no more.
-DELETE FROM tasks WHERE id = ANY ($1::uuid[]) AND started_at IS NULL
+-- Remove tasks of a plan that is no more, and let their messages go.
+WITH gone AS (DELETE FROM tasks WHERE id = ANY ($1::uuid[]) AND started_at IS NULL RETURNING id)
+UPDATE agent_messages SET handled_at = now() WHERE subject IN (SELECT id FROM gone) AND handled_at IS NULL

@@ -87,6 +87,48 @@ async def test_work_under_way_is_let_go_when_the_plan_is_revised(world: World):
     assert [task.key for task in (await world.tasks()).values() if not task.superseded] == ["t2"]
 
 
+async def test_tasks_of_a_new_plan_are_not_begun_by_what_the_old_plan_left(world: World):
+    """Nobody had begun the old ones when they went; what told of them goes with them."""
+    world.configure("plan_approval: always\n")
+    world.thinker.answers[Step.plan] = [plan(planned("one", "one.py")), plan(planned("two", "two.py"))]
+    await world.start()
+    await world.tell("said", comment=900, number=ISSUE, by="ann", commands=dump(read("/aurora approve")))
+    await world.run(tasks=False)
+    assert [task.status for task in (await world.tasks()).values()] == [TaskStatus.ready]
+    comment = world.forge.say(ISSUE, "ann", "/aurora revise Something else.")
+    await world.tell("said", comment=comment, number=ISSUE, by="ann", commands=dump(read("/aurora revise Else.")))
+    await world.run()
+    assert (await world.until_settled()).status is ProjectStatus.waiting
+    assert {name: task.status for name, task in (await world.tasks()).items()} == {"two": TaskStatus.pending}
+    assert not await world.jobs.leases.waits(None)
+
+
+async def test_a_plan_is_carried_out_whose_forerunner_had_begun_with_its_second_task(world: World):
+    """A key that was used names nothing else, so that no message is taken for another."""
+    world.configure("merge: auto\n")
+    world.thinker.answers[Step.plan] = [
+        plan(planned("one", "one.py"), planned("two", "two.py")), plan(planned("three", "three.py")),
+    ]  # fmt: skip
+    await world.label()
+    await world.run(tasks=False)
+    await world.jobs.run_task((await world.tasks())["two"].id)
+    assert (await command(world, "/aurora revise Only three.")).status is ProjectStatus.merged
+    assert {"three.py"} == {path for path in world.main if path in {"one.py", "two.py", "three.py"}}
+    assert [task.key for task in (await world.tasks()).values()] == ["t2", "t3"]
+
+
+async def test_what_failed_and_was_pushed_is_built_anew_on_its_branch(world: World):
+    """The branch holds the last attempt; whatever comes next replaces it, and is told of."""
+    world.configure("merge: auto\nmax_attempts: 1\n")
+    world.checkers.verdict = finds("X = 1", Checkpoint.tests)
+    assert (await world.start()).status is ProjectStatus.escalated
+    assert (await command(world, "/aurora revise Once more.")).status is ProjectStatus.escalated
+    assert len(world.comments("escalation")) == 2
+    world.checkers.verdict = passes
+    assert (await command(world, "/aurora revise And again.")).status is ProjectStatus.merged
+    assert [kind for kind, *_ in await world.errors() if kind == "git"] == []
+
+
 async def test_what_failed_is_tried_again_with_what_was_learned(world: World):
     """The escalation is no end: the task goes on with its lessons, and the hint of a person."""
     world.configure("merge: auto\nmax_attempts: 1\n")
