@@ -1,5 +1,6 @@
 """Answers at once: what only has to be looked up is said without waiting for Maestro, who may be asking a model."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid5
@@ -37,21 +38,21 @@ class Replies:
     async def reply(
         self, forge: Forge, project: Project | None, remark: Remark, found: Sequence[Said], none: str
     ) -> None:
-        """Answer what needs no Maestro in one comment, unless that was done; `none` is said where there is no run.
+        """Answer what needs no Maestro in one comment; `none` is said where there is no run.
 
-        Raises `Transient` while somebody else is at it.
+        What was answered before, and stands in the comment still after an edit, is left out. Raises `Transient` while
+        somebody else is at it.
         """
-        here = [one for one in found if answered_here(one, project)]
+        here = {_marker(remark, one): one for one in found if answered_here(one, project)}
         if not here:
             return
-        occurrence = ".".join(part for part in (str(remark.comment), remark.edit) if part)
-        async with self.leases.hold(uuid5(NAMESPACE, f"reply:{occurrence}"), "reply") as lease:
+        async with self.leases.hold(uuid5(NAMESPACE, f"reply:{remark.comment}"), "reply") as lease:
             if lease is None:
                 raise Transient("Somebody else is answering this comment.", AGAIN)
-            marker = f"<!-- aurora:reply {occurrence} -->"
-            if await forge.find_comment(remark.number, marker) is None:
-                said = [await self._answer(project, one, none) for one in here]
-                await forge.comment(remark.number, "\n\n".join([marker, *dict.fromkeys(said)]))
+            new = [marker for marker in here if await forge.find_comment(remark.number, marker) is None]
+            if new:
+                said = [await self._answer(project, here[marker], none) for marker in new]
+                await forge.comment(remark.number, "\n\n".join(["\n".join(new), *dict.fromkeys(said)]))
 
     async def _answer(self, project: Project | None, said: Said, none: str) -> str:
         if isinstance(said, Misread):
@@ -74,6 +75,12 @@ class Replies:
                 return explain(project, await self.reader.checks(project), asked.argument)
             case _:
                 raise AssertionError(f"{asked.name} is Maestro's to answer")
+
+
+def _marker(remark: Remark, said: Said) -> str:
+    """Return what hides in the answer to one command of a comment."""
+    digest = hashlib.sha256(repr(said).encode()).hexdigest()[:12]
+    return f"<!-- aurora:reply {remark.comment} {digest} -->"
 
 
 def no_run(label: str, *, on_pull_request: bool) -> str:

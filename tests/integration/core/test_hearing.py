@@ -139,6 +139,20 @@ async def test_an_edit_adds_what_is_new_in_it(around: World):
     assert len(room.replies) == 1
 
 
+async def test_what_was_answered_isn_t_answered_again_when_its_comment_is_edited(around: World):
+    """In whatever order the deliveries come; what is new in it is."""
+    room = Room(around)
+    await room.receive("one", labelled())
+    await room.say(9, "/aurora status")
+    await room.edit(9, "Well, /aurora status is what I want:\n\n/aurora status")
+    await room.say(9, "the same, told again", guid="late")
+    assert len(room.replies) == 1
+    await room.edit(9, "/aurora status\n/aurora help")
+    assert len(room.replies) == 2
+    assert "### What I listen to" in room.replies[1]
+    assert "What I listen to" not in room.replies[0]
+
+
 async def test_an_answer_that_is_edited_is_told_again(around: World):
     """Who waits for it reads it anew; the same text once."""
     room = Room(around)
