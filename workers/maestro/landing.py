@@ -64,6 +64,7 @@ async def _merge(ctx: Context, project: Project, clone: Clone, since: datetime) 
     info = await ctx.forge.info()
     title = wording.title(project, [change.path for change in await clone.changes(project.base_sha or "", head)])
     for _ in range(MERGE_TRIES):
+        await clone.fetch()  # what it was verified against may not be what it would be merged into
         base = await clone.head(project.base_branch or "")
         if base is not None and base != project.base_sha and not await clone.is_ancestor(base, head):
             return await _follow_base(ctx, project, clone, base)
@@ -72,7 +73,7 @@ async def _merge(ctx: Context, project: Project, clone: Clone, since: datetime) 
             case MergeOutcome.merged:
                 return await after_merge(ctx, project)
             case MergeOutcome.base_moved:
-                await clone.fetch()  # what it was verified against may not be what it would be merged into
+                continue
             case MergeOutcome.head_moved:
                 return await stay_open(ctx, project, "Somebody pushed to the branch, so it wasn't merged.")
             case MergeOutcome.refused:

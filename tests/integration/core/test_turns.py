@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from app.domain.ports import Issue, Merge, MergeOutcome, Step
+from app.domain.ports import Clone, Issue, Merge, MergeOutcome, Step
 from app.domain.project import Project, ProjectStatus
 from app.storage import projects, rows
 from app.storage.pool import Pool, sql
-from tests.fakes import START
+from tests.fakes import MAIN, START
 from tests.integration.core.world import REPOSITORY, World, plan, planned
-from workers.maestro import foreign
+from workers.maestro import deliver, foreign
+from workers.maestro.context import Context
 
 PENDING = foreign.Foreign(pending=("build",))
 
@@ -102,6 +104,21 @@ async def test_of_eight_that_want_to_be_merged_at_once_all_are_each_on_top_of_th
     assert {f"p{number}.py" for number in range(1, 9)} <= set(line.main)
     assert max(project.base_moves for project in await line.all()) <= 1
     assert not await line.pending()
+
+
+async def test_what_was_merged_while_a_project_was_looked_at_is_verified_with_it(line: Line, monkeypatch):
+    """Its turn may come after it has asked for the base, and before it merges."""
+    await line.ready(2)
+    land, moves = deliver.land, iter([True])
+
+    async def later(ctx: Context, project: Project, clone: Clone, others: foreign.Foreign) -> Any:
+        if next(moves, False):
+            line.git.onto(MAIN, meanwhile_py="M = 1\n")
+        return await land(ctx, project, clone, others)
+
+    monkeypatch.setattr(deliver, "land", later)
+    project = await line.look(2)
+    assert (project.status, project.base_moves) == (ProjectStatus.merged, 1)
 
 
 async def test_who_waits_says_after_whom_and_goes_on_though_nobody_rang(line: Line):
