@@ -21,6 +21,7 @@ class Stage(StrEnum):
     approving = "approving"  # the plan waits for approval
     building = "building"
     verifying = "verifying"
+    changing = "changing"  # building or verifying once more, with the pull request open
     open = "open"  # the pull request awaits people or checks
     paused = "paused"
     merged = "merged"
@@ -32,6 +33,8 @@ def stage(project: Project) -> Stage:
     """Return the stage of a project."""
     if project.status is ProjectStatus.waiting:
         return Stage.approving if project.phase is Phase.approve else Stage.asking
+    if project.pull_request and project.status in {ProjectStatus.building, ProjectStatus.verifying}:
+        return Stage.changing
     return Stage.reading if project.status is ProjectStatus.parsing else Stage(project.status.value)
 
 
@@ -138,6 +141,9 @@ ESCALATED = (
     "This run has stopped and needs a person: `/aurora retry` tries again, `/aurora fix <text>` does so with a hint."
 )
 NO_PULL_YET = "There is no pull request yet. It comes when the work has passed its checks."
+CHANGING = "Work on #{pull} goes on. When it is checked, approve #{pull}, or write `/aurora merge`."
+HAS_PULL = "There is a pull request already. Write `/aurora fix <text>` to have it changed, or review #{pull}."
+NO_PLAN = "This run takes back what was merged: there is no plan to revise."
 NO_MATTER = "If the edit makes no difference to the work, you don't have to do anything."
 EDITED_LATE = (
     "The issue was edited after its work was done. To have #{pull} changed, write `/aurora fix` and what is missing. "
@@ -159,6 +165,7 @@ TABLE: Mapping[Event, Row] = {
         approving=_do(Effect.approve, to=Phase.approve),
         reading_asking_planning="There is no plan yet. It will be shown in a comment, and can be approved then.",
         building_verifying="The plan is being carried out already.",
+        changing=CHANGING,
         open="The plan has been carried out. To accept the work, approve #{pull}, or write `/aurora merge`.",
         paused=RESUME_FIRST,
         merged=MERGED,
@@ -167,7 +174,7 @@ TABLE: Mapping[Event, Row] = {
     ),
     Name.revise: _row(
         reading_asking_planning_approving_building_verifying=_do(Effect.replan, to=Phase.parse),
-        open="There is a pull request for this plan. Write `/aurora fix <text>` to have it changed, or review #{pull}.",
+        changing_open=HAS_PULL,
         paused=RESUME_FIRST,
         merged=MERGED,
         escalated=_do(Effect.replan, to=Phase.parse),
@@ -177,7 +184,7 @@ TABLE: Mapping[Event, Row] = {
         reading_planning="Nothing has failed: the work is being planned.",
         asking="Nothing has failed: I am waiting for an answer to my questions.",
         approving="Nothing has failed: the plan waits for `/aurora approve`.",
-        building=_do(Effect.retry),
+        building_changing=_do(Effect.retry),
         verifying="Nothing has failed: everything together is being checked.",
         open=_do(Effect.recheck, to=Phase.deliver),
         paused=RESUME_FIRST,
@@ -207,6 +214,7 @@ TABLE: Mapping[Event, Row] = {
     Name.merge: _row(
         NO_PULL_YET,
         verifying="The work is being checked. When the pull request is ready, approve it or write this again.",
+        changing=CHANGING,
         open=_do(Effect.ask_merge, to=Phase.deliver),
         paused=RESUME_FIRST,
         merged="This was merged already, with #{pull}.",
@@ -215,6 +223,7 @@ TABLE: Mapping[Event, Row] = {
     ),
     Name.rebase: _row(
         "There is no pull request to rebase yet. Before it is merged, the work is checked on the newest base anyway.",
+        changing="Work on #{pull} goes on, and what comes of it is checked on the newest base anyway.",
         open=_do(Effect.update),
         paused=RESUME_FIRST,
         merged=MERGED,
@@ -223,7 +232,7 @@ TABLE: Mapping[Event, Row] = {
     ),
     Name.fix: _row(
         reading_asking_planning_approving=_do(Effect.replan, to=Phase.parse),
-        building_verifying_open=_do(Effect.follow_up, to=Phase.dispatch),
+        building_verifying_changing_open=_do(Effect.follow_up, to=Phase.dispatch),
         paused=RESUME_FIRST,
         merged=MERGED,
         escalated=_do(Effect.retry),
@@ -236,7 +245,7 @@ TABLE: Mapping[Event, Row] = {
     Happening.issue_edited: _row(
         _do(Effect.reread),
         building_verifying=_do(Effect.ask, words=EDITED),
-        open=_do(Effect.ask, words=EDITED_LATE),
+        changing_open=_do(Effect.ask, words=EDITED_LATE),
         merged_escalated_cancelled=STAY,
     ),
     Happening.stopped: _row(_do(to=Phase.cancel), merged=STAY, escalated=STAY, cancelled=STAY),
@@ -248,11 +257,12 @@ TABLE: Mapping[Event, Row] = {
     Happening.ticked: _row(approving=_do(Effect.approve, to=Phase.approve)),
     Happening.looked_at: _row(open=_do(to=Phase.deliver)),
     Happening.pull_pushed: _row(open=_do(to=Phase.deliver)),
-    Happening.pull_closed: _row(building_verifying_open_paused=_do(to=Phase.cancel)),
+    Happening.pull_closed: _row(building_verifying_changing_open_paused=_do(to=Phase.cancel)),
     Happening.pull_reopened: _row(cancelled=_do(Effect.reopen)),
     Happening.checks_completed: _row(open=_do(to=Phase.deliver)),
     Happening.rerun: _row(
-        open=_do(Effect.recheck, to=Phase.deliver), building_verifying_merged_escalated_cancelled=_do(Effect.recheck)
+        open=_do(Effect.recheck, to=Phase.deliver),
+        building_verifying_changing_merged_escalated_cancelled=_do(Effect.recheck),
     ),
     Happening.action_format: _row(open=_do(Effect.reformat), escalated=_do(Effect.retry)),
     Happening.action_retry: _row(open=_do(Effect.follow_check), escalated=_do(Effect.retry)),

@@ -75,6 +75,12 @@ def not_merged(blocking: Sequence[CheckResult]) -> str:
     )
 
 
+def runs_already(last: Project) -> str:
+    """Say that another run of the issue is under way, beside which this one can't be taken up."""
+    where = f"#{last.pull_request.number}" if last.pull_request else f"run {last.run} of #{last.issue_number}"
+    return f"Another run of the issue is under way, {where}: what you want belongs there."
+
+
 def not_taken_back(project: Project, last: Project) -> str:
     """Say that another run of the issue comes first, or takes it back already."""
     where = f"#{last.pull_request.number}" if last.pull_request else f"run {last.run} of #{last.issue_number}"

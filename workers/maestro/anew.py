@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.domain.commands import Name
-from app.domain.conversation import Stage
+from app.domain.conversation import HAS_PULL, NO_PLAN, Stage
 from app.domain.ports import Discarded, Fact, Revoked
 from app.domain.project import EARLY, Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
@@ -19,6 +19,11 @@ AGAIN = frozenset({TaskStatus.failed, TaskStatus.cancelled})
 
 async def replan(ctx: Context, project: Project, told: Told) -> Change:
     """Note what was said, and let go of the plan; what was made for it stays on its branches and counts for nothing."""
+    if project.reverts or (told.event is Name.revise and project.pull_request):
+        why = HAS_PULL if project.pull_request else NO_PLAN
+        return Change(project, (), answers.spoken(why, project, ctx.policy.label))
+    if other := await another_run(ctx, project):
+        return Change(project, (), other)
     words = (f"{told.by}: {told.argument}",) if told.argument else ()
     tasks = await ctx.records.tasks()
     begun = [task for task in tasks if task.started_at is not None]
@@ -36,6 +41,12 @@ async def replan(ctx: Context, project: Project, told: Told) -> Change:
     return Change(project.model_copy(update=changes), facts)
 
 
+async def another_run(ctx: Context, project: Project) -> str:
+    """Return what to say where this run has ended and another one of the issue is under way, else nothing."""
+    last = await ctx.records.last_run()
+    return "" if last.id == project.id or last.status.ended else answers.runs_already(last)
+
+
 async def reread(ctx: Context, project: Project, told: Told) -> Change:
     """Read the issue anew where nothing has been made yet; a paused project stays paused."""
     if project.phase not in EARLY:
@@ -47,18 +58,20 @@ async def reread(ctx: Context, project: Project, told: Told) -> Change:
 
 async def retry(ctx: Context, project: Project, told: Told) -> Change:
     """Ready the tasks that failed or were stopped, with what was learned and said; without any, go back further."""
+    if other := await another_run(ctx, project):
+        return Change(project, (), other)
     tasks = await ctx.records.tasks()
     name = told.argument.lower() if told.event is Name.retry else ""
     chosen = [task for task in tasks if task.status in AGAIN and name in {"", task.key, task.key.lstrip("t")}]
     if name and not chosen:
         return Change(project, (), answers.no_such_task(name, [task for task in tasks if task.status in AGAIN]))
-    if not chosen and told.at is Stage.building:
+    if not chosen and told.at in {Stage.building, Stage.changing}:
         return Change(project, (), answers.nothing_failed(tasks))
     hint = told.argument if told.event is Name.fix else ""
     if not chosen and tasks and hint:
         return await followed_up(ctx, _revived(project, Phase.dispatch), [told.wish])
     if not chosen:
-        back = _revived(project, Phase.integrate if tasks else Phase.parse)
+        back = _revived(project, Phase.integrate if tasks or project.reverts else Phase.parse)
         guidance = (*project.guidance, f"{told.by}: {hint}") if hint else project.guidance
         return Change(back.model_copy(update={"guidance": guidance}))
     return Change(_revived(project, Phase.dispatch), tuple(_again(task, hint) for task in chosen))
@@ -83,7 +96,7 @@ def _revived(project: Project, phase: Phase) -> Project:
 
 async def reopen(ctx: Context, project: Project, _: Told) -> Change:
     """Take up a run that ended because its pull request was closed, now that it is open again."""
-    if project.pull_request is None:
+    if project.pull_request is None or await another_run(ctx, project):
         return Change(project)
     pull = await ctx.forge.pull_request(project.pull_request.number)
     if pull.state != "open":

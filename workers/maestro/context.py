@@ -183,10 +183,10 @@ class Context:
         return min(self.policy.show_every, self.policy.show_every - (self.clock() - shown_at).total_seconds())
 
     async def _label(self, project: Project) -> None:
-        """Leave exactly one of the labels that describe a run on the issue."""
+        """Leave exactly one of the labels that describe a run on the issue: the last one, where there were several."""
         labels = project.settings.labels
         wanted = state_label(project)
-        if wanted != self._shown_label:
+        if wanted != self._shown_label and (await self.records.last_run()).id == project.id:
             others = {labels.working, labels.waiting, labels.done, labels.escalated} - {wanted}
             present = set((await self.forge.issue(project.issue_number)).labels)
             add = [wanted] if wanted and wanted not in present else []

@@ -31,9 +31,9 @@ async def integrate(
     """Merge the tasks' branches in dependency order; a task that conflicts is sent back to fit in."""
     ctx = runtime.context
     project = await ctx.records.project()
-    if project.reverts:
-        return await take_back(ctx, project)
     tasks = await ctx.records.tasks()
+    if project.reverts and not tasks:
+        return await take_back(ctx, project)
     clone = await ctx.clone(project)
     if len(tasks) > 1 and ctx.policy.push_task_branches:
         await clone.fetch()  # the tasks may have been done on other machines

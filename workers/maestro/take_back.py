@@ -17,7 +17,7 @@ async def take_back(ctx: Context, project: Project) -> Command[Any]:
     clone = await ctx.clone(project)
     await clone.fetch()
     base = await clone.head(project.base_branch or "")
-    if project.onto is None or base is None:  # it was done already, or there is nothing to do it on
+    if project.plans or project.onto is None or base is None:  # it was done already, or there is nothing to do it on
         await ctx.move(project, Phase.verify, status=ProjectStatus.verifying)
         return Command(goto="verify")
     work = (project.base_sha or "", project.head_sha or "")
@@ -27,5 +27,6 @@ async def take_back(ctx: Context, project: Project) -> Command[Any]:
         paths = ", ".join(code(path) for path in conflict.paths)
         return await ctx.escalate(project, f"Later work builds on it in {paths}, so a person has to take it back.")
     await branch.share(ctx, project, clone, head)
-    await ctx.move(project, Phase.verify, head_sha=head, base_sha=base, onto=None, status=ProjectStatus.verifying)
+    changes = {"head_sha": head, "base_sha": base, "onto": None, "plans": 1}  # what was to be done is done
+    await ctx.move(project, Phase.verify, status=ProjectStatus.verifying, **changes)
     return Command(goto="verify")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from uuid import uuid5
 
-from app.domain.conversation import Happening
+from app.domain.conversation import NO_PULL_YET, Happening
 from app.domain.messages import notice
 from app.domain.ports import Begun
 from app.domain.project import Phase, Project, ProjectStatus
@@ -19,6 +19,8 @@ from workers.maestro.follow_up import followed_up
 
 async def change_too(ctx: Context, project: Project, told: Told) -> Change:
     """Have something changed on top of everything that was done."""
+    if project.reverts and project.pull_request is None:
+        return Change(project, (), NO_PULL_YET)
     return await followed_up(ctx, project, [told.wish])
 
 

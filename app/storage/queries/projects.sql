@@ -22,7 +22,7 @@ SET title = $2, requested_by = $3, status = $4, phase = $5, base_branch = $6, ba
     budget_usd = $16::float8::numeric, review = $17, request = $18, pause = $19, pauses = $20, budget_set = $21,
     onto = $22, plans = $23, approved = $24, guidance = $25, merge_asked = $26, queued_at = $27, base_moves = $28,
     check_fixes = $29, muted = $30, turn_at = $31, plan_comment = $32, retries = $33, ways = $34,
-    follows = $35
+    follows = $35, held = held AND $4 NOT IN ('merged', 'escalated', 'cancelled')
 FROM (SELECT queued_at FROM projects WHERE id = $1) AS before
 WHERE id = $1
 RETURNING CASE WHEN projects.queued_at IS NULL THEN before.queued_at END
@@ -54,7 +54,7 @@ WHERE repository = $1 AND pull_request ->> 'number' = $2::text
 
 -- name: hold
 -- Let no call be begun for a project, or let them; Maestro hears of it by a message.
-UPDATE projects SET held = $2 WHERE id = $1
+UPDATE projects SET held = $2 AND status NOT IN ('merged', 'escalated', 'cancelled') WHERE id = $1
 
 -- name: lock
 -- Hold a run's row for the transaction at hand.

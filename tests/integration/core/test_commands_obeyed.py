@@ -8,11 +8,14 @@ from app.domain.checks import Checkpoint, Conclusion
 from app.domain.commands import dump, read
 from app.domain.ports import Step
 from app.domain.project import Project, ProjectStatus
+from app.domain.repository_settings import MergePolicy
 from app.domain.task import TaskStatus
 from app.errors import SandboxUnavailable
+from app.storage import projects
 from tests.fakes import MAIN, FakeBench, FakePull, finds, passes, write
 from tests.integration.core.test_maestro_delivering import looked_at, opened
 from tests.integration.core.world import ISSUE, World, plan, planned
+from workers.maestro.context import Policy
 
 
 async def command(world: World, text: str, number: int = ISSUE, by: str = "ann") -> Project:
@@ -446,3 +449,86 @@ async def test_the_formatter_changes_nothing_that_no_agent_may(world: World, mon
     project = await world.until_settled()
     now = world.git.commits[project.head_sha or ""].files
     assert now == {**world.git.commits[head].files, "one.py": "X = 1\n"}
+
+
+async def test_a_follow_up_on_a_revert_goes_on_from_it(world: World):
+    """What takes the work back stays in the pull request; there is no plan to be made anew."""
+    world.configure("merge: auto\n")
+    assert (await world.start()).status is ProjectStatus.merged
+    world.policy = Policy(merge=MergePolicy.never)
+    await command(world, "/aurora revert")
+    world.project_id = await world.pool.fetchval("SELECT id FROM projects WHERE run = 2")
+    project = await world.until_settled()
+    assert project.status is ProjectStatus.open
+    world.deeds["say why"] = write({"why.txt": "It was slow.\n"})
+    project = await command(world, "/aurora fix say why", project.pull_request.number)
+    assert project.status is ProjectStatus.open
+    files = world.git.commits[world.git.remote["aurora/1.2"]].files
+    assert "one.py" not in files
+    assert "why.txt" in files
+    await command(world, "/aurora revise Do it otherwise.", project.pull_request.number)
+    assert answers(world) == [
+        "There is a pull request already. Write `/aurora fix <text>` to have it changed, or review #3."
+    ]
+
+
+@pytest.mark.parametrize("text", ["/aurora retry", "/aurora fix more", "/aurora revise anew"])
+async def test_a_run_that_has_ended_is_not_taken_up_beside_another(world: World, text: str):
+    """It is said where the other one is."""
+    world.configure("max_attempts: 1\n")
+    world.checkers.verdict = finds("X = 1", Checkpoint.tests)
+    first = await world.start()
+    assert first.status is ProjectStatus.escalated
+    world.configure("plan_approval: always\n")
+    await world.label()
+    await world.until_settled()
+    world.project_id = first.id
+    assert (await command(world, text)).status is ProjectStatus.escalated
+    assert answers(world) == ["Another run of the issue is under way, run 2 of #1: what you want belongs there."]
+    assert [kind for kind, *_ in await world.errors() if kind in {"internal", "storage"}] == []
+
+
+async def test_events_of_an_earlier_run_leave_the_label_of_the_last_one(world: World):
+    world.configure("max_attempts: 1\n")
+    world.checkers.verdict = finds("X = 1", Checkpoint.tests)
+    first = await world.start()
+    assert world.labels == {"aurora", "aurora: escalated"}
+    world.configure("plan_approval: always\n")
+    await world.label()
+    await world.until_settled()
+    assert world.labels == {"aurora", "aurora: waiting"}
+    world.project_id = first.id
+    await world.tell("pull_closed", why="Pull request #2 was closed.")
+    await world.run()
+    assert world.labels == {"aurora", "aurora: waiting"}
+
+
+async def test_a_pause_ends_with_its_run(world: World):
+    """Taken up again, the run isn't held by anybody."""
+    pull = await opened(world)
+    async with world.pool.acquire() as connection:
+        await projects.hold(connection, world.project_id, held=True)
+    await command(world, "/aurora pause", number=pull.number)
+    pull.state = "closed"
+    await world.tell("pull_closed", why="Pull request #2 was closed.")
+    await world.run()
+    assert (await world.project()).status is ProjectStatus.cancelled
+    pull.state = "open"
+    await world.tell("pull_reopened")
+    await world.run()
+    world.deeds["greet"] = write({"greet.txt": "hello"})
+    assert (await command(world, "/aurora fix greet", number=pull.number)).status is ProjectStatus.open
+    assert "greet.txt" in world.git.commits[world.git.remote["aurora/1.1"]].files
+
+
+async def test_what_is_asked_of_a_pull_request_that_is_being_changed_is_answered_so(world: World):
+    """There is one: it only isn't ready."""
+    pull = await opened(world)
+    comment = world.forge.say(pull.number, "ann", "/aurora fix greet\n/aurora merge\n/aurora rebase")
+    orders = dump(read("/aurora fix greet\n/aurora merge\n/aurora rebase"))
+    world.deeds["greet"] = write({"greet.txt": "hello"})
+    await world.tell("said", comment=comment, number=pull.number, by="ann", commands=orders)
+    await world.until_settled()
+    (answer,) = answers(world)
+    assert "no pull request" not in answer
+    assert answer.count(f"Work on #{pull.number} goes on") == 2

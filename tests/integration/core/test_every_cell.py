@@ -25,6 +25,7 @@ STANDS: dict[Stage, tuple[ProjectStatus, Phase]] = {
     Stage.approving: (ProjectStatus.waiting, Phase.approve),
     Stage.building: (ProjectStatus.building, Phase.dispatch),
     Stage.verifying: (ProjectStatus.verifying, Phase.verify),
+    Stage.changing: (ProjectStatus.building, Phase.dispatch),
     Stage.open: (ProjectStatus.open, Phase.deliver),
     Stage.paused: (ProjectStatus.paused, Phase.dispatch),
     Stage.merged: (ProjectStatus.merged, Phase.done),
@@ -49,13 +50,14 @@ ARGUMENTS = {Name.budget: "3", Name.revise: "leave it", Name.fix: "also this"}
 async def put(world: World, at: Stage) -> Project:
     """Have the project stand in a stage, with what it has by then."""
     status, phase = STANDS[at]
-    late = at in {Stage.verifying, Stage.open, Stage.merged, Stage.escalated, Stage.cancelled}
+    late = at in {Stage.verifying, Stage.changing, Stage.open, Stage.merged, Stage.escalated, Stage.cancelled}
+    shown = late and at is not Stage.verifying
     head = world.git.remote.setdefault("aurora/1.1", world.git.commit({"one.py": "X = 1\n"}, [world.git.remote[MAIN]]))
     world.forge.pulls[PULL] = FakePull(PULL, "T", "", "aurora/1.1", MAIN, head, merged=at is Stage.merged)
     project = (await world.project()).model_copy(update={
         "status": status, "phase": phase, "base_branch": MAIN, "base_sha": world.git.remote[MAIN], "plans": 1,
         "head_sha": head if late else None, "onto": None, "reason": None, "pause": None, "muted": False,
-        "pull_request": PullRequestRef(number=PULL, url="u", head_sha=head) if late else None,
+        "pull_request": PullRequestRef(number=PULL, url="u", head_sha=head) if shown else None,
         "plan_comment": 50, "approved": None, "merge_asked": None, "guidance": (),
     })  # fmt: skip
     await world.pool.execute(sql("projects.save"), *rows.project_parameters(project))

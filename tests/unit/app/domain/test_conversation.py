@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.commands import COMMANDS, Name
 from app.domain.conversation import TABLE, Effect, Event, Happening, Stage, cell, questions, stage
-from app.domain.project import Phase, Project, ProjectStatus, Repository
+from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef, Repository
 
 EVERY = [*Name, *Happening]
 PROJECT = Project(
@@ -42,6 +42,12 @@ def test_words_name_only_commands_that_exist():
     named = {name for words in said for name in re.findall(r"/aurora (\w+)", words)}
     assert named <= {name.value for name in COMMANDS}
     assert all(words[0].isupper() and words.endswith(".") for words in said)
+
+
+def test_work_on_an_open_pull_request_is_a_stage_of_its_own():
+    pull = PullRequestRef(number=2, url="u", head_sha="a")
+    for status in (ProjectStatus.building, ProjectStatus.verifying):
+        assert stage(PROJECT.model_copy(update={"status": status, "pull_request": pull})) is Stage.changing
 
 
 def test_questions_are_those_that_change_nothing():
