@@ -32,6 +32,7 @@ from workers.maestro.steer import goes_on, steer
 
 log = logging.getLogger(__name__)
 
+UNTIL_IT_WORKS = frozenset({Phase.escalate, Phase.cancel})  # nobody can do more: a person is asked, or asked for this
 SLOT = timedelta(minutes=10)  # after which a slot is left: what waits still is rung for again, and arq limits its jobs
 
 
@@ -101,7 +102,7 @@ class Jobs:
         await context.records.write(Handled(handled))
 
     async def _project_failed(self, context: MaestroContext, error: Exception, handled: tuple[UUID, ...]) -> None:
-        """Pause, try again later, or ask a person; a failure to ask is tried again for as long as it takes."""
+        """Pause, try again later, or ask a person; to ask, and to cancel, is tried again for as long as it takes."""
         failure = classify(error)
         tries = await self.mailbox.tries(context.project_id)
         agent_error = self._error(context.project_id, AgentRole.maestro, failure, error, tries)
@@ -122,7 +123,7 @@ class Jobs:
                 await context.records.write(agent_error, Postponed(handled, delay, counted=not failure.is_limit))
             case Reflect() | Escalate() if project.phase is Phase.done:  # what was asked of it after its end
                 await context.records.write(agent_error, Handled(done))
-            case Reflect() | Escalate() if project.phase is Phase.escalate or (
+            case Reflect() | Escalate() if project.phase in UNTIL_IT_WORKS or (
                 project.phase is Phase.settle and failure.transient
             ):
                 await context.records.write(agent_error, *given_up, Postponed(handled, 60.0))

@@ -50,6 +50,9 @@ async def cancel(_: State, runtime: Runtime[Context]) -> Command[Literal["settle
     ctx = runtime.context
     project = await ctx.records.project()
     tasks = await ctx.records.tasks()
+    if project.pull_request is not None and not all(task.status.ended for task in tasks):
+        await ctx.records.write(*_left(ctx, tasks))  # GitHub, which is asked next, may be away for hours
+        tasks = await ctx.records.tasks()
     if await _merged_meanwhile(ctx, project):
         await ctx.move(project, Phase.settle)
         return Command(goto="settle")
@@ -70,14 +73,17 @@ async def _end(
     ctx: Context, project: Project, tasks: Sequence[Task], status: ProjectStatus, *facts: Fact, **changes: object
 ) -> Command[Any]:
     """Stop what is still at work (people may merge while a follow-up is), write the end, and say so."""
-    left = [stop(task, ctx) for task in tasks if not task.status.ended]
-    revoked = Revoked(tuple(task.id for task in left))
-    ended = await ctx.move(
-        project, Phase.done, *facts, *left, revoked, status=status, finished_at=ctx.clock(), **changes
-    )  # fmt: skip
+    left = _left(ctx, tasks)
+    ended = await ctx.move(project, Phase.done, *facts, *left, status=status, finished_at=ctx.clock(), **changes)
     ctx.announce(ended)
     await ctx.memories.settle(project.repository.full_name)
     return WAIT
+
+
+def _left(ctx: Context, tasks: Sequence[Task]) -> list[Fact]:
+    """Return what stops the tasks that are still at work."""
+    left = [stop(task, ctx) for task in tasks if not task.status.ended]
+    return [*left, Revoked(tuple(task.id for task in left))]
 
 
 def stop(task: Task, ctx: Context) -> Task:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.domain.commands import dump, read
 from app.domain.ports import Step
-from app.domain.project import ProjectStatus
+from app.domain.project import Phase, ProjectStatus
 from app.errors import ForgeError, ModelError, Transient
 from tests.integration.core.world import ISSUE, World, plan, planned, reword
 
@@ -39,6 +40,28 @@ async def test_an_issue_closed_by_merging_the_pull_request_is_no_cancellation(wo
     await world.run()
     assert (await world.project()).status is ProjectStatus.merged
     assert world.branches == {"main"}
+
+
+async def test_a_cancellation_waits_for_github_and_isn_t_made_an_escalation(world: World):
+    """Whether somebody merged is known only when GitHub answers again; until then no agent works."""
+    await world.start()
+    comment = world.forge.say(ISSUE, "ann", "/aurora fix greet")
+    await world.tell("said", comment=comment, number=ISSUE, by="ann", commands=dump(read("/aurora fix greet")))
+    await world.run(tasks=False)
+    assert {task.status.ended for task in (await world.tasks()).values()} == {True, False}
+    world.forge.fail["pull_request"] = Transient("GitHub can't be reached.")
+    await world.tell("cancelled", why="The issue was closed.")
+    await world.run(tasks=False)
+    for _ in range(12):
+        await world.later()
+    project = await world.project()
+    assert "greet" not in world.agents
+    assert (project.phase, project.reason) == (Phase.cancel, "The issue was closed.")
+    assert {task.status.ended for task in (await world.tasks()).values()} == {True}
+    assert world.comments("escalation") == []
+    del world.forge.fail["pull_request"]
+    project = await world.until_settled()
+    assert (project.status, project.reason) == (ProjectStatus.cancelled, "The issue was closed.")
 
 
 async def test_a_cancellation_comes_before_everything_else_that_waits(world: World):
