@@ -97,7 +97,7 @@ async def revert(ctx: Context, project: Project, told: Told) -> Change:
         phase=Phase.integrate,
         base_branch=project.base_branch,
         base_sha=project.base_sha,
-        head_sha=project.head_sha,
+        head_sha=pull.head_sha,  # somebody may have pushed to it last
         onto=pull.merge_commit_sha,  # what is to be taken back, until that is done
         settings=project.settings,
         budget_usd=project.budget_usd,

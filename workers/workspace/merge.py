@@ -1,6 +1,8 @@
 """Make commits and merges that come out the same each time they are made."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from app.edges import Edge, edge
@@ -56,9 +58,29 @@ async def take_back(git: Git, identity: Identity, onto: str, merged: str, work: 
 
 async def _before(git: Git, merged: str, base: str, head: str) -> str:
     """Return the commit that a pull request was merged onto: where its commits were rebased, before the first."""
-    parents = (await git("rev-list", "--parents", "-n", "1", merged)).text.split()[1:]
-    whole = await _tree(git, merged) == await _tree(git, head)  # nothing but the work lies between base and merged
-    return base if len(parents) == 1 and whole and await is_ancestor(git, base, merged) else parents[0]
+    if merged == head:  # somebody pushed it to the base as it was
+        return base
+    work = Counter([one.said for one in await _history(git, "--no-merges", head, f"^{merged}")])
+    first, *earlier = await _history(git, "--first-parent", f"--max-count={work.total() + 1}", merged)
+    before = first.parents[0]
+    for one in (first, *earlier):
+        if len(one.parents) != 1 or not work[one.said]:  # a merge, a squashed commit, or the base's own
+            break
+        work[one.said] -= 1
+        before = one.parents[0]
+    return before
+
+
+@dataclass(frozen=True)
+class _Commit:
+    parents: Sequence[str]
+    said: str  # who made it, when, and its subject: a rebase leaves that alone, and squashed commits get their own
+
+
+async def _history(git: Git, *which: str) -> list[_Commit]:
+    log = await git("log", "--format=%P%x09%an <%ae> %at %s", "--no-show-signature", "--no-color", *which, "--")
+    parted = [line.partition("\t") for line in log.text.split("\n") if line]
+    return [_Commit(parents.split(), said) for parents, _, said in parted]
 
 
 async def _tree(git: Git, commit: str) -> str:
