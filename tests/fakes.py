@@ -39,6 +39,7 @@ from app.domain.ports import (
     RepositoryInfo,
     Review,
     ReviewComment,
+    Sight,
     Step,
     Usage,
     WorkEnd,
@@ -341,6 +342,8 @@ class FakeForge:
     foreign_of: dict[str, list[ForeignCheck]] = field(default_factory=dict)
     suites: list[CheckSuite] = field(default_factory=list)  # of every commit, beside the app's own
     names: dict[int, str] = field(default_factory=dict)  # of repositories, by their numbers
+    sight: Sight = Sight.whole  # of installation 5, which has every repository
+    withheld: set[str] = field(default_factory=set)  # from the app, by their names
 
     def _asked(self, name: str) -> None:
         self.calls[name] += 1
@@ -583,7 +586,12 @@ class FakeForges:
         return self.forge
 
     async def find(self, full_name: str) -> Repository:
+        if self.forge.sight is Sight.gone or full_name in self.forge.withheld:
+            raise NotFound("GitHub refused the request (HTTP 404): Not Found", 404)
         return Repository(full_name=full_name, installation_id=5)
+
+    async def sight(self, installation_id: int) -> Sight:
+        return self.forge.sight
 
     async def called(self, number: int, installation_id: int) -> str | None:
         return self.forge.names.get(number)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import aiohttp
 
-from app.domain.ports import Clock
+from app.domain.ports import Clock, Sight
 from app.domain.project import Repository
 from app.errors import NotFound
 from app.github import reading
@@ -71,6 +71,14 @@ class GitHubForges:
         owner, repo = full_name.split("/", 1)
         data = await self.app.getitem("/repos/{owner}/{repo}/installation", {"owner": owner, "repo": repo})
         return Repository(full_name=full_name, installation_id=data["id"])
+
+    async def sight(self, installation_id: int) -> Sight:
+        """Return how an installation stands now."""
+        try:
+            data = await self.app.getitem("/app/installations/{id}", {"id": str(installation_id)})
+        except NotFound:
+            return Sight.gone
+        return Sight.suspended if data.get("suspended_at") else Sight.whole
 
     async def called(self, number: int, installation_id: int) -> str | None:
         """Return the full name that a repository has now, by its number; None when the app doesn't see it."""

@@ -228,24 +228,6 @@ class Hearing:
 
         return write
 
-    # --- the installation
-
-    def of_installation(self, intent: events.InstallationChanged, delivery: Delivery) -> Write:
-        """Hear that the app may see less than before, or as much again."""
-        payload: Payload = {"event": Happening[intent.how]}
-        if intent.how == "uninstalled":
-            payload["why"] = "The app was uninstalled."
-
-        async def write(connection: Connection) -> list[AgentMessage]:
-            messages: list[AgentMessage] = []
-            for project in await projects.live_of_installation(connection, intent.installation_id, intent.repositories):
-                if intent.how == "suspended" or (project.pause is not None and project.pause.by is None):
-                    await projects.hold(connection, project.id, held=intent.how == "suspended")
-                messages += await self._teller.event(connection, project, delivery, payload)
-            return messages
-
-        return write
-
 
 def _digest(delivery: Delivery) -> str:
     """Name what a delivery tells: GitHub may tell the same under two GUIDs."""

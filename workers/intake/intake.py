@@ -14,6 +14,7 @@ from workers.failures import classify
 from workers.intake.beginnings import Beginnings
 from workers.intake.desk import Desk
 from workers.intake.hearing import Hearing
+from workers.intake.installation import Installations
 from workers.intake.replies import Replies
 from workers.intake.telling import Teller, Write
 from workers.renames import Renames
@@ -31,6 +32,7 @@ class Intake:
         self._desk, self._inbox, self._renames, self._ring = desk, inbox, renames, ring
         teller = Teller(desk.clock)
         self._beginnings, self._hearing = Beginnings(desk, teller), Hearing(desk, teller, replies)
+        self._installations = Installations(desk, teller)
 
     async def handle(self, guid: str) -> None:
         """Act upon a delivery unless that was done; what fails is tried again later, and in the end kept aside."""
@@ -85,6 +87,6 @@ class Intake:
             case events.Rerun() | events.Pressed() | events.ChecksCompleted():
                 return await self._hearing.of_checks(intent, delivery)
             case events.InstallationChanged():
-                return self._hearing.of_installation(intent, delivery)
+                return await self._installations.of(intent, delivery)
             case None:
                 return None  # nothing that a run waits for

@@ -23,6 +23,7 @@ from app.domain.ports.github import (
     RepositoryInfo,
     Review,
     ReviewComment,
+    Sight,
 )
 from app.domain.ports.memory import Forgetful, Memories
 from app.domain.ports.models import (
@@ -108,6 +109,7 @@ __all__ = [
     "ReviewComment",
     "Revoked",
     "Shown",
+    "Sight",
     "Step",
     "Thinker",
     "Unkept",

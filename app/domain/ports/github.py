@@ -250,7 +250,20 @@ class Forge(Protocol):
     async def token(self) -> str: ...
 
 
+class Sight(StrEnum):
+    """How an installation of the app stands."""
+
+    whole = "whole"  # the app sees what it was given
+    suspended = "suspended"  # it sees nothing for now
+    gone = "gone"  # it was uninstalled; the next one has another number
+
+
 class Forges(Protocol):
     """Where a `Forge` for a repository comes from."""
 
     def of(self, repository: Repository) -> Forge: ...
+    async def find(self, full_name: str) -> Repository:
+        """Return a repository by its name with the installation that covers it; raises `NotFound`."""
+        ...
+
+    async def sight(self, installation_id: int) -> Sight: ...

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.ports import Permission
+from app.domain.ports import Permission, Sight
+from app.domain.project import ProjectStatus
 from tests.fakes import MAIN, START, FakePull
 from tests.integration.core.test_intake import ANN, Door, labelled, messages
 from tests.integration.core.world import ISSUE, World
@@ -251,17 +252,84 @@ async def test_buttons_and_re_runs_reach_the_run_of_the_commit(around: World):
     assert told == [("labelled", None), ("rerun", "aurora / lint"), ("action_format", "aurora / lint")]
 
 
+def of_installation(action: str, *removed: str) -> dict[str, Any]:
+    """Return the payload of a change of what the app may see."""
+    return {
+        "action": action, "installation": {"id": 5}, "sender": ANN,
+        "repositories_removed": [{"full_name": name} for name in removed],
+    }  # fmt: skip
+
+
+async def told(world: World) -> list[str]:
+    """Return the events that the run was told of since it began."""
+    return [one["event"] for one in await messages(world.pool)][1:]
+
+
 async def test_an_uninstalled_app_tells_every_run_that_it_had(around: World):
     """Of the named repositories, or of all."""
     room = Room(around)
     await room.receive("one", labelled())
-    gone = {"action": "removed", "installation": {"id": 5}, "sender": ANN}
-    await room.receive(
-        "other", gone | {"repositories_removed": [{"full_name": "acme/other"}]}, "installation_repositories"
-    )
-    assert [one["event"] for one in await messages(around.pool)] == ["labelled"]
-    await room.receive("all", gone | {"action": "deleted"}, "installation")
-    assert [one["event"] for one in await messages(around.pool)] == ["labelled", "uninstalled"]
+    around.forge.withheld = {"acme/other"}
+    await room.receive("other", of_installation("removed", "acme/other"), "installation_repositories")
+    assert await told(around) == []
+    around.forge.withheld = {"acme/sample"}
+    await room.receive("this", of_installation("removed", "acme/other", "acme/sample"), "installation_repositories")
+    assert await told(around) == ["uninstalled"]
+    around.forge.sight = Sight.gone
+    await room.receive("all", of_installation("deleted"), "installation")
+    assert await told(around) == ["uninstalled"] * 2
+
+
+LATE = [
+    ("suspend", Sight.whole),
+    ("suspend", Sight.gone),
+    ("unsuspend", Sight.suspended),
+    ("deleted", Sight.whole),
+    ("removed", Sight.whole),
+]
+
+
+@pytest.mark.parametrize(("action", "sight"), LATE)
+async def test_what_the_app_may_see_is_asked_of_github(around: World, action: str, sight: Sight):
+    """Recovery redelivers what was sent days ago, and two deliveries may be swapped: the opposite has been heard."""
+    room = Room(around)
+    await room.receive("one", labelled())
+    around.forge.sight = sight
+    await around.pool.execute("UPDATE projects SET held = $1", action == "unsuspend")
+    kind = "installation_repositories" if action == "removed" else "installation"
+    payload = of_installation(action, *["acme/sample"] * (action == "removed"))
+    await room.receive("late", payload, kind)
+    assert await waiting(around, "late") == 1, "GitHub may not know of it yet"
+    await around.pool.execute("UPDATE deliveries SET received_at = now() - interval '1 minute'")
+    await room.intake.handle("late")
+    assert await waiting(around, "late") == 0
+    assert await told(around) == []
+    assert await around.pool.fetchval("SELECT held FROM projects") is (action == "unsuspend")
+
+
+async def waiting(world: World, guid: str) -> int:
+    """Return how many deliveries of this GUID are to be handled still."""
+    found = await world.pool.fetchval("SELECT count(*) FROM deliveries WHERE guid = $1 AND handled_at IS NULL", guid)
+    return int(found)
+
+
+@pytest.mark.parametrize("obeyed", [True, False])
+async def test_a_suspension_that_is_over_holds_nothing(around: World, obeyed: bool):
+    """Whether Maestro has heard of it by then or not."""
+    room, world = Room(around), around
+    await room.receive("one", labelled())
+    world.project_id = await world.pool.fetchval("SELECT id FROM projects")
+    for action, sight in (("suspend", Sight.suspended), ("unsuspend", Sight.whole)):
+        world.forge.sight = sight
+        await room.receive(action, of_installation(action), "installation")
+        assert await world.pool.fetchval("SELECT held FROM projects") is (action == "suspend")
+        if obeyed:
+            await world.tell("show")
+            await world.run(tasks=False)
+    await world.tell("show")
+    await world.run()
+    project = await world.until_settled()
+    assert (project.status, project.muted, project.held) == (ProjectStatus.open, False, False)
 
 
 @pytest.mark.parametrize(("who", "told"), [(ANN, ["labelled", "pull_reopened"]), (EVE, ["labelled"])])

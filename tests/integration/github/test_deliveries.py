@@ -187,6 +187,37 @@ async def test_what_was_missed_while_the_server_was_down_arrives_once_it_is_up(s
     assert await scene.told() == ["labelled"]
 
 
+@pytest.mark.parametrize("what", ["suspended", "repositories"])
+async def test_what_the_app_could_not_see_for_a_while_is_forgotten_however_late_it_is_told(scene: Scene, what: str):
+    """Each once while it is so, and each again, the first one last, when it is over."""
+    await scene.open_issue("aurora")
+    async with scene.server():
+        await scene.recover(restarted=True)
+        await scene.handle()
+        home, here = await scene.forges.app.getitem("/app/installations"), f"{scene.hub.url}/user/installations"
+        url = f"{here}/{home[0]['id']}/{what}"
+        if what == "repositories":
+            url += f"/{(await scene.ask('GET', ''))['id']}"
+        before = await scene.pool.fetchval("SELECT count(*) FROM deliveries")
+        for number, method in enumerate(("PUT", "DELETE") if what == "suspended" else ("DELETE", "PUT"), 1):
+            async with scene.session.request(method, url, headers=scene.hub.person()) as answer:
+                assert answer.status == 204
+            await scene.stored(before + number)
+            await scene.handle()
+    told, held = await scene.told(), await scene.pool.fetchval("SELECT held FROM projects")
+    assert told == ["labelled", *(["suspended", "restored"] if what == "suspended" else ["The app was uninstalled."])]
+    assert not held
+    await scene.pool.execute(
+        "INSERT INTO deliveries (guid, event, action, payload, received_at)"
+        " SELECT 'late', event, action, payload, now() - interval '1 hour' FROM deliveries"
+        " WHERE action IN ('suspend', 'removed')"
+    )
+    await scene.handle()
+    assert await scene.pool.fetchval("SELECT handled_at IS NOT NULL FROM deliveries WHERE guid = 'late'")
+    assert await scene.told() == told
+    assert not await scene.pool.fetchval("SELECT held FROM projects")
+
+
 async def test_a_delivery_that_github_fails_at_keeps_no_other_from_being_asked_for(scene: Scene):
     await scene.open_issue("aurora")
     await scene.attempted(2)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.domain.checks import Finding
-from app.domain.ports import CheckRun, MergeOutcome, Permission
+from app.domain.ports import CheckRun, MergeOutcome, Permission, Sight
 from app.domain.project import Repository
 from app.errors import ForgeError, NotFound
 from app.github.forge import GitHubForge
@@ -235,6 +235,21 @@ async def test_a_long_comment_is_cut_to_what_github_takes(github: Any, forge: Gi
     body = github.sent("POST", "/repos/o/r/issues/1/comments")[0].json["body"]
     assert len(body) <= 65_536
     assert body.endswith("longer than GitHub takes.*")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "sight"),
+    [
+        ({"id": 6, "suspended_at": None}, 200, Sight.whole),
+        ({"id": 6, "suspended_at": "2026-01-01T00:00:00Z"}, 200, Sight.suspended),
+        ({"message": "Not Found"}, 404, Sight.gone),
+    ],
+)
+async def test_how_an_installation_stands_is_asked_of_github(
+    github: Any, forges: GitHubForges, answer: dict[str, Any], status: int, sight: Sight
+):
+    github.on("GET", "/app/installations/6", answer, status)
+    assert await forges.sight(6) is sight
 
 
 async def test_every_installation_lists_its_repositories(github: Any, forges: GitHubForges):
