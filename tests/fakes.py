@@ -199,6 +199,7 @@ class FakeClone:
 
     def __init__(self, git: FakeGit, heads: dict[str, str] | None = None, trailer: str = "") -> None:
         self.git, self.heads, self._trailer = git, {} if heads is None else heads, trailer
+        self.taken_back: list[tuple[str, str]] = []  # base and head of the pull requests
 
     def signing_off(self) -> "FakeClone":
         return FakeClone(self.git, self.heads, SIGNED_OFF)
@@ -246,6 +247,7 @@ class FakeClone:
         return self.git.merge(into, commit, message + self._trailer)
 
     async def take_back(self, onto: str, merged: str, work: tuple[str, str], message: str) -> str:
+        self.taken_back.append(work)
         before, after = self.git.commits[work[0]].files, self.git.commits[merged].files
         undone = self.git.commit(before, [merged], f"Without {merged} on {onto}")
         assert after != before

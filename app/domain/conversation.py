@@ -90,6 +90,7 @@ class Effect(StrEnum):
     reformat = "reformat"  # commits what the repository's formatter makes of the head
     recheck = "recheck"  # runs checkpoints on the head once more
     revert = "revert"  # begins a run that takes the merged work back
+    settle_if_merged = "settle_if_merged"  # where somebody merged the pull request after all
     reopen = "reopen"  # takes up the run that ended when its pull request was closed
     ask = "ask"  # asks in a comment, once for each text of the issue
 
@@ -257,7 +258,9 @@ TABLE: Mapping[Event, Row] = {
     Happening.ticked: _row(approving=_do(Effect.approve, to=Phase.approve)),
     Happening.looked_at: _row(open=_do(to=Phase.deliver)),
     Happening.pull_pushed: _row(open=_do(to=Phase.deliver)),
-    Happening.pull_closed: _row(building_verifying_changing_open_paused=_do(to=Phase.cancel)),
+    Happening.pull_closed: _row(
+        building_verifying_changing_open_paused=_do(to=Phase.cancel), escalated_cancelled=_do(Effect.settle_if_merged)
+    ),
     Happening.pull_reopened: _row(cancelled=_do(Effect.reopen)),
     Happening.checks_completed: _row(open=_do(to=Phase.deliver)),
     Happening.rerun: _row(

@@ -13,6 +13,7 @@ from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
 from app.errors import NotFound
 from app.github import render
+from workers.maestro.change import Change, Told
 from workers.maestro.context import WAIT, Context, State
 from workers.maestro.remember import outcome
 
@@ -57,6 +58,16 @@ async def cancel(_: State, runtime: Runtime[Context]) -> Command[Literal["settle
         await ctx.move(project, Phase.settle)
         return Command(goto="settle")
     return await _end(ctx, project, tasks, ProjectStatus.cancelled, Settled(Fate.cancelled, (), ctx.clock()))
+
+
+async def end_as_merged(ctx: Context, project: Project, _: Told) -> Change:
+    """Have a run end once more, as merged, where a person finished and merged what it had left."""
+    if not await _merged_meanwhile(ctx, project):
+        return Change(project)
+    assert project.pull_request  # noqa: S101 - nothing is merged without one
+    merged = project.pull_request.model_copy(update={"merged": True})
+    changes = {"phase": Phase.settle, "status": ProjectStatus.merged, "reason": None, "pull_request": merged}
+    return Change(project.model_copy(update=changes))
 
 
 async def _merged_meanwhile(ctx: Context, project: Project) -> bool:

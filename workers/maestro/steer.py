@@ -11,7 +11,7 @@ from app.domain.ports import Obeyed
 from app.domain.project import Phase, Project, ProjectStatus
 from app.github import answers
 from app.github.render import person
-from workers.maestro import anew, pause, wishes
+from workers.maestro import anew, pause, settle, wishes
 from workers.maestro.change import Change, Told
 from workers.maestro.context import Context, consistent
 
@@ -58,6 +58,7 @@ ACTS: Mapping[Effect, Act] = {
     Effect.reformat: wishes.reformat,
     Effect.recheck: wishes.recheck,
     Effect.revert: wishes.revert,
+    Effect.settle_if_merged: settle.end_as_merged,
     Effect.reopen: anew.reopen,
     Effect.ask: ask,
 }

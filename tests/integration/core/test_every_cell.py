@@ -38,6 +38,7 @@ DECIDES = {  # effects that say themselves where the project goes on; None: it s
     Effect.reread: {Phase.parse, None},
     Effect.retry: {Phase.dispatch, Phase.integrate, Phase.parse, None},
     Effect.reopen: {Phase.deliver},
+    Effect.settle_if_merged: {Phase.settle, None},
     Effect.update: {Phase.verify, None},
     Effect.follow_up: {Phase.dispatch},
     Effect.follow_check: {Phase.dispatch, None},

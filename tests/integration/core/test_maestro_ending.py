@@ -6,6 +6,9 @@ from app.domain.commands import dump, read
 from app.domain.ports import Step
 from app.domain.project import Phase, ProjectStatus
 from app.errors import ForgeError, ModelError, Transient
+from tests.fakes import MAIN
+from tests.integration.core.test_commands_obeyed import command
+from tests.integration.core.test_maestro_delivering import looked_at, opened
 from tests.integration.core.world import ISSUE, World, plan, planned, reword
 
 
@@ -40,6 +43,41 @@ async def test_an_issue_closed_by_merging_the_pull_request_is_no_cancellation(wo
     await world.run()
     assert (await world.project()).status is ProjectStatus.merged
     assert world.branches == {"main"}
+
+
+@pytest.mark.parametrize("ending", ["escalated", "cancelled"])
+@pytest.mark.parametrize("merged", [True, False])
+async def test_work_that_a_person_finished_and_merged_is_merged(world: World, ending: str, merged: bool):
+    """After the app had given up, or was told to; what is closed without that stays as it ended."""
+    pull = await opened(world)
+    if ending == "cancelled":
+        assert (await command(world, "/aurora cancel")).status is ProjectStatus.cancelled
+    else:
+        world.forge.review(pull.number, "ada", "approved", pull.head_sha)
+        world.git.onto(MAIN, one_py="MINE = 1\n")
+        assert (await looked_at(world)).status is ProjectStatus.escalated
+    before = (await world.project(), world.labels, world.branches)
+    world.git.remote[pull.head] = both = world.git.commit(
+        {"one.py": "BOTH = 1\n"}, [world.git.remote[pull.head], world.git.remote[MAIN]], "Bring main in"
+    )
+    if merged:
+        world.forge.merge_by_hand(pull.number)
+        reword(world, state="closed")
+    else:
+        world.forge.pulls[pull.number].state = "closed"
+    await world.tell("pull_closed", why=f"Pull request #{pull.number} was closed.")
+    await world.run()
+    project = await world.until_settled()
+    if not merged:
+        assert (project, world.labels, world.branches) == before
+        return
+    assert (project.status, project.reason, project.pull_request.merged) == (ProjectStatus.merged, None, True)
+    assert (world.labels, world.branches) == ({"aurora", "aurora: done"}, {MAIN})
+    assert await world.pool.fetchval("SELECT fate FROM memory_outcomes") == "merged"
+    await command(world, "/aurora revert", pull.number)
+    last = await world.pool.fetchrow("SELECT status, reverts FROM projects WHERE run = 2")
+    assert (last["status"], last["reverts"]) == ("open", project.id)
+    assert world.clone.taken_back == [(project.base_sha, both)], "what was merged, not what the app had verified last"
 
 
 async def test_a_cancellation_waits_for_github_and_isn_t_made_an_escalation(world: World):
