@@ -344,7 +344,8 @@ class FakeForge:
     foreign_of: dict[str, list[ForeignCheck]] = field(default_factory=dict)
     suites: list[CheckSuite] = field(default_factory=list)  # of every commit, beside the app's own
     names: dict[int, str] = field(default_factory=dict)  # of repositories, by their numbers
-    sight: Sight = Sight.whole  # of installation 5, which has every repository
+    installation: int = 5  # which has every repository
+    sight: Sight = Sight.whole  # of it
     withheld: set[str] = field(default_factory=set)  # from the app, by their names
 
     def _asked(self, name: str) -> None:
@@ -585,12 +586,15 @@ class FakeForges:
         self.forge = forge
 
     def of(self, repository: Repository) -> FakeForge:
+        if repository.installation_id != self.forge.installation:
+            raise NotFound("GitHub refused the request (HTTP 404): Not Found", 404)  # there are no tokens for it
         return self.forge
 
     async def find(self, full_name: str) -> Repository:
+        self.forge.calls["find"] += 1
         if self.forge.sight is Sight.gone or full_name in self.forge.withheld:
             raise NotFound("GitHub refused the request (HTTP 404): Not Found", 404)
-        return Repository(full_name=full_name, installation_id=5)
+        return Repository(full_name=full_name, installation_id=self.forge.installation)
 
     async def sight(self, installation_id: int) -> Sight:
         return self.forge.sight

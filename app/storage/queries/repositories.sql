@@ -1,13 +1,13 @@
 -- Repositories: their names change, and everything that is kept under a name goes along.
 
 -- name: called
--- What a repository was called when it was last heard of.
-SELECT full_name FROM repositories WHERE id = $1
+-- What a repository was called when it was last heard of, and the installation that covered it; 0 where that is unknown.
+SELECT full_name, installation_id FROM repositories WHERE id = $1
 
 -- name: learn
--- Keep what a repository is called; return what it was called before, NULL when it was unknown.
-INSERT INTO repositories (id, full_name) VALUES ($1, $2)
-ON CONFLICT (id) DO UPDATE SET full_name = excluded.full_name
+-- Keep what a repository is called, and what covers it; return what it was called before, NULL when it was unknown.
+INSERT INTO repositories (id, full_name, installation_id) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET full_name = excluded.full_name, installation_id = excluded.installation_id
 RETURNING (SELECT full_name FROM repositories WHERE id = $1)
 
 -- name: bearer
@@ -17,6 +17,10 @@ SELECT id FROM repositories WHERE full_name = $2 AND id <> $1
 -- name: rename_projects
 -- Runs go with their repository.
 UPDATE projects SET repository = $2 WHERE repository = $1
+
+-- name: move_projects
+-- Runs are spoken for by the installation that covers their repository now; what an earlier one was told is over.
+UPDATE projects SET installation_id = $2, muted = false WHERE repository = $1 AND installation_id <> $2
 
 -- name: rename_memories
 -- What was learned goes with its repository, and is taken to long-term memory anew, which keeps it by name.

@@ -450,6 +450,35 @@ async def test_a_renamed_repository_keeps_its_runs_whichever_name_a_delivery_bea
     assert [tuple(row) for row in rows] == [("acme/example", True)]
 
 
+async def test_runs_are_spoken_for_by_the_installation_that_covers_their_repository(around: World):
+    """The app was taken off and installed again: the first, which late deliveries name, gets no tokens."""
+    door = Door(around)
+    await door.receive("first", of_repository(9, "acme/sample", labelled()))
+    await around.pool.execute("UPDATE projects SET status = 'cancelled', phase = 'done', muted = true")
+    around.forge.installation = 6
+    for guid, installation in (("now", 6), ("late", 5)):
+        told = of_repository(9, "acme/sample", said("/aurora status")) | {"installation": {"id": installation}}
+        await door.receive(guid, told, "issue_comment")
+        rows = await around.pool.fetch("SELECT installation_id, muted FROM projects")
+        assert [tuple(row) for row in rows] == [(6, False)], guid
+        assert await around.pool.fetchval("SELECT handled_at IS NOT NULL FROM deliveries WHERE guid = $1", guid)
+
+
+async def test_which_installation_covers_a_repository_is_asked_once(around: World):
+    """Of rows that are older than its number; and where nothing covers it any more, what was known stays."""
+    door = Door(around)
+    await door.receive("first", of_repository(9, "acme/sample", labelled()))
+    await around.pool.execute("UPDATE projects SET installation_id = 4")
+    await around.pool.execute("UPDATE repositories SET installation_id = 0")
+    await door.receive("second", of_repository(9, "acme/sample", labelled("opened")))
+    await door.receive("third", of_repository(9, "acme/sample", labelled("opened")))
+    assert await around.pool.fetchval("SELECT installation_id FROM projects") == 5
+    assert around.forge.calls["find"] == 1
+    around.forge.withheld = {"acme/sample"}
+    await door.receive("late", of_repository(9, "acme/sample", labelled("opened")) | {"installation": {"id": 3}})
+    assert await around.pool.fetchval("SELECT installation_id FROM projects") == 5
+
+
 @pytest.mark.parametrize("order", [("moved", "new"), ("new", "moved")])
 async def test_a_name_that_another_repository_takes_over_brings_no_runs_of_the_first(around: World, order):
     """The issue number 1 of the new bearer has nothing to do with that of the old one, whichever is heard of first."""

@@ -135,6 +135,13 @@ class Scene:
             await asyncio.sleep(0.05)
         pytest.fail("the hub didn't try to bring what happened")
 
+    async def arrived(self, event: str, action: str) -> None:
+        """Wait until a delivery of this kind has arrived."""
+        known = "SELECT count(*) FROM deliveries WHERE event = $1 AND action = $2"
+        async with asyncio.timeout(20):
+            while not await self.pool.fetchval(known, event, action):
+                await asyncio.sleep(0.05)
+
     async def stored(self, number: int) -> None:
         """Wait until that many deliveries have arrived."""
         for _ in range(400):
@@ -187,9 +194,17 @@ async def test_what_was_missed_while_the_server_was_down_arrives_once_it_is_up(s
     assert await scene.told() == ["labelled"]
 
 
-@pytest.mark.parametrize("what", ["suspended", "repositories"])
-async def test_what_the_app_could_not_see_for_a_while_is_forgotten_however_late_it_is_told(scene: Scene, what: str):
-    """Each once while it is so, and each again, the first one last, when it is over."""
+AWAY = {  # what is done, and which delivery tells of it
+    "suspended": [("PUT", "installation", "suspend"), ("DELETE", "installation", "unsuspend")],
+    "repositories": [("DELETE", "installation_repositories", "removed"), ("PUT", "installation_repositories", "added")],
+}
+
+
+@pytest.mark.parametrize(("what", "steps"), AWAY.items())
+async def test_what_the_app_could_not_see_for_a_while_is_forgotten_however_late_it_is_told(
+    scene: Scene, what: str, steps: list[tuple[str, str, str]]
+):
+    """Told while it is so it counts; told again when it is over, no more."""
     await scene.open_issue("aurora")
     async with scene.server():
         await scene.recover(restarted=True)
@@ -198,11 +213,10 @@ async def test_what_the_app_could_not_see_for_a_while_is_forgotten_however_late_
         url = f"{here}/{home[0]['id']}/{what}"
         if what == "repositories":
             url += f"/{(await scene.ask('GET', ''))['id']}"
-        before = await scene.pool.fetchval("SELECT count(*) FROM deliveries")
-        for number, method in enumerate(("PUT", "DELETE") if what == "suspended" else ("DELETE", "PUT"), 1):
+        for method, event, action in steps:
             async with scene.session.request(method, url, headers=scene.hub.person()) as answer:
                 assert answer.status == 204
-            await scene.stored(before + number)
+            await scene.arrived(event, action)
             await scene.handle()
     told, held = await scene.told(), await scene.pool.fetchval("SELECT held FROM projects")
     assert told == ["labelled", *(["suspended", "restored"] if what == "suspended" else ["The app was uninstalled."])]
@@ -216,6 +230,29 @@ async def test_what_the_app_could_not_see_for_a_while_is_forgotten_however_late_
     assert await scene.pool.fetchval("SELECT handled_at IS NOT NULL FROM deliveries WHERE guid = 'late'")
     assert await scene.told() == told
     assert not await scene.pool.fetchval("SELECT held FROM projects")
+
+
+async def test_a_run_is_spoken_for_by_the_app_as_it_is_installed_now(scene: Scene):
+    """The first installation's number is worth nothing after the app was taken off."""
+    number = await scene.open_issue("aurora")
+    here, app = f"{scene.hub.url}/user/installations", await scene.forges.app.getitem("/app")
+    async with scene.server():
+        await scene.recover()
+        await scene.handle()
+        await scene.end()
+        for method, url, data in (
+            ("DELETE", f"{here}/{scene.repository.installation_id}", None),
+            ("POST", here, {"app": app["slug"], "account": "octo"}),
+        ):
+            async with scene.session.request(method, url, json=data, headers=scene.hub.person()) as answer:
+                assert answer.status < 300, await answer.text()
+        await scene.ask("POST", f"/issues/{number}/comments", {"body": "/aurora retry"})
+        await scene.arrived("issue_comment", "created")
+        await scene.handle()
+    installation = await scene.pool.fetchval("SELECT installation_id FROM projects")
+    assert installation != scene.repository.installation_id
+    run = Repository(full_name="octo/sample", installation_id=installation)
+    assert (await scene.forges.of(run).issue(number)).number == number
 
 
 async def test_a_delivery_that_github_fails_at_keeps_no_other_from_being_asked_for(scene: Scene):

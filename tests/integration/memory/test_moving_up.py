@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.memory import Fate, Kind, MemoryTier, Settled, identity
+from app.domain.project import Repository
 from app.storage.repositories import Repositories
 from benchmarks.memory import PLANTED
 from tests.integration.memory.conftest import REPOSITORY, Mind, now
@@ -101,8 +102,8 @@ async def test_what_is_known_for_good_goes_with_a_renamed_repository_and_is_not_
     for issue in (1, 2):
         await mind.settle(await mind.project(issue), ended(Fate.merged), memory, cited=True)
     called = Repositories(mind.pool)
-    await called.learn(1, REPOSITORY)
-    await called.learn(1, "acme/renamed")
+    await called.learn(1, Repository(full_name=REPOSITORY, installation_id=5))
+    await called.learn(1, Repository(full_name="acme/renamed", installation_id=5))
     other = await mind.keep(WEEKS)  # of a new repository that has the name now, and a long-term memory of its own
     for issue in (3, 4):
         await mind.settle(await mind.project(issue), ended(Fate.merged), other, cited=True)

@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.budget import Cap, Caps, Refusal
 from app.domain.ports import Call, Entry, EntryKind, Revoked, Step, Usage
+from app.domain.project import Repository
 from app.domain.task import Task
 from app.errors import BudgetExceeded, LeaseLost, ProjectHeld
 from app.storage.journal import LeasedJournal
@@ -199,12 +200,12 @@ async def test_a_refusal_names_the_cap_and_leaves_nothing_reserved(pool: Pool, p
 
 async def test_a_call_that_a_rename_overtakes_is_counted_under_the_new_name(pool: Pool, project_id: UUID, call: Call):
     called = Repositories(pool)
-    await called.learn(1, "o/r")
+    await called.learn(1, Repository(full_name="o/r", installation_id=5))
     async with Leases(pool, "one").hold(project_id) as lease:
         assert lease is not None
         journal = LeasedJournal(pool, lease, project_id, Caps(repository_day=1.0))
         settled, returned = await journal.reserve(call, 0, "m", 0.5), await journal.reserve(call, 1, "m", 0.5)
-        await called.learn(1, "o/renamed")
+        await called.learn(1, Repository(full_name="o/renamed", installation_id=5))
         await journal.settle(settled, USAGE, ANSWER)
         await journal.forfeit(returned, sent=False)
     (row,) = await pool.fetch("SELECT * FROM purses WHERE starts_with(key, 'repository:')")

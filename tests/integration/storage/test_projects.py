@@ -3,7 +3,7 @@
 import asyncio
 from uuid import UUID
 
-from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef
+from app.domain.project import Phase, Project, ProjectStatus, PullRequestRef, Repository
 from app.domain.repository_settings import RepositorySettings
 from app.domain.requirements import Requirement
 from app.domain.ways import Ways
@@ -101,8 +101,8 @@ async def test_settings_in_force_go_with_a_renamed_repository(pool: Pool, projec
     await pool.execute(insert, "o/r", "a" * 40)
     repositories = Repositories(pool)
     for name in ("o/r", "o/new"):
-        await repositories.learn(1, name)
+        await repositories.learn(1, Repository(full_name=name, installation_id=5))
     await pool.execute(insert, "o/newest", "b" * 40)
-    await repositories.learn(1, "o/newest")
+    await repositories.learn(1, Repository(full_name="o/newest", installation_id=5))
     kept = await pool.fetch("SELECT repository, commit_sha FROM repository_settings ORDER BY 1")
     assert [tuple(row) for row in kept] == [("o/new", "a" * 40), ("o/newest", "b" * 40)]
