@@ -62,7 +62,12 @@ def waking(ctx: Context, tasks: Sequence[Task]) -> list[Fact]:
 
 
 async def by_person(ctx: Context, project: Project, told: Told) -> Change:
-    """Pause at somebody's word; what was paused at a cap stays so until somebody says otherwise."""
+    """Pause at somebody's word; what was paused at a cap stays so until somebody says otherwise.
+
+    What is paused already when the app is suspended, which is nobody's word, stays so after that.
+    """
+    if project.status is ProjectStatus.paused and told.by is None:
+        return Change(project)
     if project.status is ProjectStatus.paused:
         return Change(project.model_copy(update={"pause": Pause(by=told.by), "reason": _by_person(told.by)}))
     return await hold(ctx, project, Pause(by=told.by))

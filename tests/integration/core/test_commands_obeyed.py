@@ -390,6 +390,18 @@ async def test_a_suspended_app_waits_and_goes_on(world: World):
     assert (await world.until_settled()).status is ProjectStatus.merged
 
 
+async def test_what_a_person_paused_stays_so_after_a_suspension(world: World):
+    world.configure("plan_approval: always\n")
+    await world.start()
+    await command(world, "/aurora pause")
+    for event in ("suspended", "restored"):
+        await world.tell(event)
+        await world.run()
+    project = await world.project()
+    assert (project.status, project.muted) == (ProjectStatus.paused, False)
+    assert project.reason == "`ann` paused it."
+
+
 @pytest.mark.parametrize("effects", range(1, 4))
 async def test_a_worker_that_dies_over_a_wish_does_it_once(world: World, effects: int):
     """Whatever was done by then is not done again."""
