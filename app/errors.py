@@ -1,5 +1,7 @@
 """The errors that cross a boundary between packages; each message is a sentence that says what to do."""
 
+import errno
+
 
 class AuroraError(Exception):
     """Anything that the system expects to go wrong; its message may be shown to a person."""
@@ -16,6 +18,15 @@ class Transient(AuroraError):
 
 class RateLimited(Transient):
     """GitHub, or the pace that it asks for, wants a wait; nothing was done, and nothing is wrong."""
+
+
+class DiskFull(Transient):
+    """This machine's disk, or our share of it, is full; somebody makes room, or retention does."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether the system refused a write for want of room."""
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 class ModelUnavailable(Transient):

@@ -11,6 +11,7 @@ from app.domain.recovery import ErrorType
 from app.errors import (
     AuroraError,
     BudgetExceeded,
+    DiskFull,
     EnvironmentFailed,
     ForgeError,
     GitError,
@@ -20,11 +21,15 @@ from app.errors import (
     RateLimited,
     SandboxUnavailable,
     Transient,
+    is_disk_full,
 )
 
 # How often a job is tried again, each time after the retries within it and a longer delay: what comes back by itself
 # is waited for (stores a quarter of an hour, GitHub three minutes), and a person hears of the rest soon.
 MOST_RETRIES = {ErrorType.storage: 20, ErrorType.github: 8, ErrorType.timeout: 5, ErrorType.git: 3, ErrorType.model: 1}
+
+
+FULL = "The worker's disk is full: make room under its data directory."
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Failure:
 
 KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
     (ModelUnavailable, ErrorType.model, True),
+    (DiskFull, ErrorType.storage, True),
     (Transient, ErrorType.github, True),
     (BudgetExceeded, ErrorType.budget, False),
     (ProjectHeld, ErrorType.budget, False),
@@ -64,6 +70,8 @@ KINDS: tuple[tuple[type[Exception], ErrorType, bool], ...] = (
 
 def classify(error: Exception) -> Failure:
     """Return what the exception means; one that nobody foresaw is a defect of ours, and says no more than that."""
+    if is_disk_full(error):
+        return Failure(ErrorType.storage, FULL, transient=True)
     for kind, error_type, transient in KINDS:
         if isinstance(error, kind):
             text = str(error) if isinstance(error, AuroraError) else f"{kind.__name__}: the connection failed"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from app.errors import ConfigurationError, GitError, Transient
+from app.errors import ConfigurationError, DiskFull, GitError, Transient
 
 LOCAL_SECONDS = 60.0
 NETWORK_SECONDS = 600.0
@@ -75,6 +75,7 @@ _OUTAGE = re.compile(
     r"|empty reply|authentication failed|returned error: 401|could not read (username|password)",
     re.IGNORECASE,
 )
+_FULL = re.compile(r"^(?!remote: ).*(no space left on device|disk quota exceeded)", re.IGNORECASE | re.MULTILINE)
 _TRAILER = re.compile(r"[A-Za-z][A-Za-z-]*: \S")
 _URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -164,7 +165,7 @@ class Git:
         """Run one command; `keep` names file descriptors that stay open in it, `limit` is in bytes.
 
         Raises `GitError` for an exit status that isn't among `codes`, `Transient` when the network is to
-        blame or `timeout` (seconds) is over.
+        blame or `timeout` (seconds) is over, `DiskFull` when there was no room to write.
         """
         # Shielded: cancelled at its start, a process with pipes is awaited for ever (asyncio in Python 3.11).
         starting = asyncio.ensure_future(
@@ -260,6 +261,8 @@ def failure(command: str, message: str) -> GitError | Transient:
     sentence = f"git {command} failed: {'; '.join(lines[-5:]) or 'it did not say why'}"[:2000]
     if "returned error: 403" in message:
         return GitError(f"{sentence}. Check that the app is installed here with the permission 'Contents'.")
+    if _FULL.search(message):
+        return DiskFull(f"{sentence}. Make room under the worker's data directory.")
     return Transient(sentence) if _OUTAGE.search(message) else GitError(sentence)
 
 

@@ -1,12 +1,13 @@
 """The two jobs: they move only what a message says, only under the lease, and what fails is told as what it is."""
 
 import asyncio
+import errno
 
 import pytest
 
 from app.domain.ports import Step
 from app.domain.project import ProjectStatus
-from app.errors import GitError, ModelError, ModelUnavailable, SandboxUnavailable, Transient
+from app.errors import DiskFull, GitError, ModelError, ModelUnavailable, SandboxUnavailable, Transient
 from tests.fakes import Deed
 from tests.integration.core.world import World, plan, planned
 
@@ -90,6 +91,16 @@ async def test_what_passes_is_tried_again_from_the_last_saved_point(world: World
         ("github", "The model is overloaded."),
         ("git", "fatal: early EOF"),
     ]
+
+
+async def test_a_full_disk_is_waited_for_as_long_as_a_store(world: World):
+    """More often than git's other complaints are tried again; then the work goes on where it was."""
+    full = DiskFull("git add failed: No space left on device.")
+    world.deeds["Do one"] = raises(*[full, OSError(errno.ENOSPC, "No space left on device")] * 4)
+    await dispatched(world)
+    assert (await world.until_settled()).status is ProjectStatus.merged
+    assert [kind for kind, *_ in await world.errors()] == ["storage"] * 8
+    assert (await world.tasks())["one"].attempts == 1
 
 
 async def test_a_model_that_stays_away_fails_the_task_after_one_more_try(world: World):

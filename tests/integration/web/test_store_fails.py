@@ -141,6 +141,27 @@ async def test_a_database_that_takes_no_writes_says_so(database: EmbeddedPostgre
     await admin.close()
 
 
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON deliveries EXECUTE FUNCTION full_disk()
+"""
+
+
+async def test_a_full_disk_is_answered_503_until_there_is_room(database: EmbeddedPostgres):
+    """GitHub marks the delivery as failed, so it is asked for again; nothing was half stored."""
+    door = await open_door(database.url)
+    async with web(door) as client:
+        await door.execute(FULL)
+        for _ in range(3):
+            status, text = await deliver(client, "g1")
+            assert (status, "PostgreSQL's disk is full." in text) == (503, True)
+        await door.execute("DROP TRIGGER full_disk ON deliveries")
+        assert (await deliver(client, "g1"))[0] == 202
+        assert await door.fetchval("SELECT count(*) FROM deliveries") == 1
+    await door.close()
+
+
 async def test_commits_wait_for_the_disk_whatever_the_default_is(database: EmbeddedPostgres):
     """The server of these tests has synchronous_commit off; a connection that was used and given back as well."""
     door = await open_door(database.url)

@@ -1,5 +1,7 @@
 """What an exception means for the work at hand, and that only our own words reach a person."""
 
+import errno
+
 import aiohttp
 import asyncpg
 import psycopg
@@ -8,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app import errors
 from app.domain.recovery import ErrorType
-from workers.failures import classify
+from workers.failures import FULL, MOST_RETRIES, classify
 
 SECRET = "ghp_" + "a1B2" * 9
 
@@ -25,6 +27,8 @@ SECRET = "ghp_" + "a1B2" * 9
         (aiohttp.ServerDisconnectedError(), ErrorType.github),
         (TimeoutError(), ErrorType.timeout),
         (ConnectionResetError(), ErrorType.storage),
+        (errors.DiskFull("git add failed: No space left on device."), ErrorType.storage),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), ErrorType.storage),
     ],
 )
 def test_what_may_pass_is_tried_again(error: Exception, kind: ErrorType):
@@ -63,6 +67,12 @@ def test_a_defect_says_no_more_than_its_name(error: Exception):
 def test_the_words_of_drivers_reach_nobody(kind: type[Exception]):
     """They name hosts, users and statements."""
     assert SECRET not in classify(kind(SECRET)).message
+
+
+def test_a_full_disk_is_waited_for_like_a_store_and_says_what_to_do():
+    """A quarter of an hour, not three tries within seconds."""
+    assert classify(OSError(errno.ENOSPC, SECRET)).message == FULL
+    assert MOST_RETRIES[ErrorType.storage] > MOST_RETRIES[ErrorType.git]
 
 
 def test_a_named_wait_is_kept():
