@@ -25,7 +25,7 @@ class LeasedJournal:
     async def read(self, scope: str) -> list[Entry]:
         """Return what is recorded in `scope`, in order."""
         rows = await self._pool.fetch(sql("journal.read"), self._lease.subject, scope)
-        return [Entry(EntryKind(row["kind"]), row["content"], row["patch"]) for row in rows]
+        return [Entry(EntryKind(row["kind"]), row["content"], row["patch"], row["created_at"]) for row in rows]
 
     async def append(self, scope: str, position: int, entry: Entry) -> None:
         """Record a tool result."""

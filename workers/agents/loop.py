@@ -26,6 +26,7 @@ from app.domain.roles import Role, Tool
 from app.edges import Edge, edge
 from app.errors import GitError
 from workers.agents.actions import FORMS, PUT_CODE, action_schema, check_arguments
+from workers.agents.breakage import unbroken
 from workers.agents.conversation import fit_into, plain_text, say_last
 from workers.agents.guard import Refused
 from workers.agents.prompts import protocol_words, reminder
@@ -257,8 +258,7 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
             work.last_patch = patch
         seconds = time.monotonic() - started
         work.seconds += seconds
-        text = outcome.text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-        outcome = replace(outcome, text=text)
+        outcome = replace(outcome, text=_storable(outcome.text), broken=_storable(outcome.broken))
         content = {"name": name, "seconds": round(seconds, 3), **asdict(outcome)}
         await work.record(Entry(EntryKind.tool, content, patch))
         return outcome
@@ -272,7 +272,7 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
         except Refused as refusal:
             return Outcome(str(refusal), ok=False, usable=False)
         try:
-            return await self._work.toolbox.perform(action)
+            return await unbroken(name, self._work.toolbox.perform(action))
         except Refused as refusal:
             return Outcome(str(refusal), ok=False, usable=name != PUT_CODE)
 
@@ -316,6 +316,11 @@ class Recorder(AgentMiddleware[AgentState[Any], None, Any]):
             work.finish(WorkEnd.stuck, f"{self._failed_edits} edits failed one after the other. {outcome.text}")
         if times > work.limits.repeats:
             work.finish(WorkEnd.stuck, outcome.text)
+
+
+def _storable(text: str) -> str:
+    """Return the text as PostgreSQL's JSON takes it."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _words(message: AIMessage) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.domain.ports import Workbench, Worktree
 from app.domain.roles import Role
-from app.errors import BadAnswer, EnvironmentFailed, SandboxUnavailable
+from app.errors import BadAnswer, EnvironmentFailed, SandboxUnavailable, is_disk_full
 from workers.agents.actions import Done, EditFile, PutCode, ReadFile, Run, Search, WriteFile
 from workers.agents.globs import fits
 from workers.agents.guard import Refused, check_pointer, check_write, locate, normalise
@@ -43,6 +43,7 @@ class Outcome:
     ok: bool = True
     touched: bool = False  # it may have changed files
     usable: bool = True  # False: the action itself made no sense
+    broken: str = ""  # the trace, where the tool broke over it
 
 
 class Toolbox:
@@ -163,6 +164,8 @@ class Toolbox:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(content, encoding="utf-8", newline="")
         except (OSError, UnicodeEncodeError) as error:
+            if is_disk_full(error):
+                raise  # no other action would help: the work waits
             raise Refused(f"{path} can't be written: {error}") from error
         return Outcome(f"{path} is written ({len(content.splitlines())} lines).", touched=True)
 
@@ -241,7 +244,7 @@ class Toolbox:
         try:
             execution = await self.bench.run(action.command, self._run_seconds)
         except (SandboxUnavailable, EnvironmentFailed) as error:
-            return Outcome(f"Commands can't be run here: {error} Go on without.", ok=False)
+            return Outcome(f"Commands can't be run here: {error} Go on without.", ok=False, broken=str(error))
         end = f"exit code {execution.exit_code}"
         if execution.timed_out:
             end = f"stopped after {self._run_seconds:.0f} seconds"

@@ -1,6 +1,7 @@
 """Models: who asks for what, what is answered, and the journal that remembers it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -61,6 +62,7 @@ class Entry:
     kind: EntryKind
     content: dict[str, Any]  # JSON
     patch: bytes | None = None  # all uncommitted changes against the base, where a tool changed files
+    at: datetime | None = field(default=None, compare=False)  # when it was recorded, where it was read
 
 
 class Journal(Protocol):

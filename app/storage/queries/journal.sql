@@ -2,7 +2,7 @@
 
 -- name: read
 -- What is recorded in a scope, in order.
-SELECT kind, content, patch FROM journal WHERE subject = $1 AND scope = $2 ORDER BY position
+SELECT kind, content, patch, created_at FROM journal WHERE subject = $1 AND scope = $2 ORDER BY position
 
 -- name: append
 -- Record one entry; a position is written once.

@@ -1,6 +1,8 @@
 """An agent works in a real repository with whatever a model server answers."""
 
 import asyncio
+import errno
+from pathlib import Path
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -325,6 +327,58 @@ async def test_what_cannot_be_committed_is_told_and_undone(agents, server, sayin
     assert not (tree.path / "huge.bin").exists()
     assert (tree.path / "new.py").exists()
     assert "huge.bin has 30 MB" in server.requests[2]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "src/\ud800.py", "src/sums.py/below"])
+async def test_a_tool_that_breaks_costs_the_action_and_not_the_task(
+    agents, server, saying, call, journal, tree, bench, path
+):
+    """Such as over a path that is too long: again and again it would, however often the task were tried."""
+    (tree.path / "src/sums.py").write_text(FIXED)
+    server.answers = [
+        saying.said(calls=[("read_file", {"path": path})]),
+        saying.said(calls=[("write_file", {"path": path, "content": "x = 1\n"})]),
+        *[saying.said(calls=[("done", {"summary": "d"})])] * 2,
+    ]
+    assert (await work(agents(), call, journal, tree, bench)).end is WorkEnd.done
+
+
+async def test_what_broke_a_tool_is_recorded_with_its_trace(agents, server, saying, call, journal, tree, bench):
+    """The model is told in a sentence, and what it had changed stays."""
+
+    def breaks(*_):
+        raise ZeroDivisionError("a defect of ours")
+
+    server.answers = [
+        saying.said(calls=[("write_file", {"path": "new.py", "content": "x = 1\n"})]),
+        saying.said(calls=[("edit_file", {"path": "new.py", "old": "x = 1", "new": "x = 2"})]),
+        saying.said(calls=[("done", {"summary": "d"})]),
+    ]
+    ordinary, bench.syntax_error = bench.syntax_error, lambda path, text: breaks() if "2" in text else None
+    assert (await work(agents(), call, journal, tree, bench)).end is WorkEnd.done
+    bench.syntax_error = ordinary
+    assert "The tool edit_file broke over this (ZeroDivisionError)" in server.requests[2]["messages"][-1]["content"]
+    broken = [entry.content["broken"] for entry in await journal.read(call.scope) if entry.content.get("broken")]
+    assert len(broken) == 1
+    assert "a defect of ours" in broken[0]
+    assert (tree.path / "new.py").read_text() == "x = 1\n"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+async def test_a_full_disk_is_waited_for_and_told_to_no_model(
+    agents, server, saying, call, journal, tree, bench, monkeypatch, number
+):
+    """No other action would help; the answer is recorded, and tried again when there is room."""
+    said = saying.said(calls=[("write_file", {"path": "new.py", "content": "x = 1\n"})])
+    server.answers = [said, saying.said(calls=[("done", {"summary": "d"})])]
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(number, "full")))
+        with pytest.raises(OSError, match="full"):
+            await work(agents(), call, journal, tree, bench)
+    assert len(server.requests) == 1
+    assert (await work(agents(), call, journal, tree, bench)).end is WorkEnd.done
+    assert len(server.requests) == 2
+    assert (tree.path / "new.py").read_text() == "x = 1\n"
 
 
 async def test_a_record_of_another_version_ends_the_visit_only(agents, server, call, journal, tree, bench):
