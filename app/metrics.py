@@ -164,6 +164,12 @@ MODEL_SECONDS = Histogram(
     buckets=(0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640),
     registry=REGISTRY,
 )
+MODEL_RETRIES = Counter(
+    "aurora_model_retries_total",
+    "Model calls that failed and were tried again within a job; what isn't tried again is a stored error.",
+    ["model", "step"],
+    registry=REGISTRY,
+)
 TOKENS = Counter(
     "aurora_tokens_total",
     "Tokens of answered model calls, by direction: input, output.",

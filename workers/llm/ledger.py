@@ -13,6 +13,7 @@ from uuid import UUID
 
 from langchain_core.messages import AIMessage, message_to_dict, messages_from_dict
 
+from app import metrics
 from app.domain.budget import Refusal
 from app.domain.ports import Call, Entry, EntryKind, Journal, Usage
 from app.domain.recovery import backoff
@@ -143,6 +144,7 @@ class Ledger:
                     if timeouts >= TIMEOUTS:
                         raise ModelError(_unanswered(model)) from error
                     raise _outcome(model.spec.name, error, failure, self._patience) from error
+                _tell_of_retry(call, model, failure, retry, delay)
                 await asyncio.sleep(delay)
                 retry += 1
                 continue
@@ -209,6 +211,14 @@ class _Held:
                 await self.journal.forfeit(self.reservation, sent=self.sent)
         except Exception as error:  # noqa: BLE001 - the cancellation goes on, whatever the store says
             log.info("a cancelled call could not be closed", extra={"why": str(error)})
+
+
+def _tell_of_retry(call: Call, model: Model, failure: Failure, retry: int, delay: float) -> None:
+    metrics.MODEL_RETRIES.labels(model.spec.name, call.step).inc()
+    log.warning(
+        "a model call is tried again",
+        extra={"model": model.spec.name, "step": call.step, "why": failure.message, "try": retry + 1, "seconds": delay},
+    )
 
 
 async def _sent(question: Question, manner: Manner) -> AIMessage:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel
 
+from app import metrics
 from app.domain.budget import Cap, Refusal
 from app.domain.plan import Plan
 from app.domain.ports import Call, Prompt, Step
@@ -156,10 +157,15 @@ async def test_a_wait_longer_than_one_s_patience_is_left_to_a_person(thinker, se
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 529, 408])
-async def test_passing_failures_are_retried(thinker, server, saying, call, journal, status):
+async def test_passing_failures_are_retried_and_counted(thinker, server, saying, call, journal, status, caplog):
     server.answers = [saying.failed(status, "later"), saying.failed(status, "later"), saying.said(GOOD)]
+    counted = metrics.MODEL_RETRIES.labels("openai:test", "parse")._value
+    before = counted.get()
     assert (await thinker().answer(call, journal, Colours, PROMPT)).best == "red"
     assert not journal.open
+    assert counted.get() - before == 2
+    told = [record for record in caplog.records if record.message == "a model call is tried again"]
+    assert [(record.step, "later" in record.why) for record in told] == [("parse", True)] * 2
 
 
 async def test_being_turned_away_costs_nothing_but_a_server_error_may_have(thinker, server, saying, call, journal):
