@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +22,15 @@ async def _with_log(archive: Archive, project: UUID, checked: Checked) -> Checke
     result = checked.result
     if result.conclusion is Conclusion.skipped:
         return checked
-    title = f"{result.checkpoint.check_name} on {checked.commit[:12]}"
-    name = _name(checked.commit, result)
-    log = await archive.keep(
-        project, ArtifactKind.build_log, name, title, build_log(checked.commit, result), checked.task_id
-    )
-    return Checked(checked.commit, result, checked.task_id, checked.attempt, log)
+    if checked.commit is None:
+        judged = title = f"attempt {checked.attempt} of round {(checked.round or 0) + 1}, which failed"
+        name = _name(f"{checked.task_id}:r{checked.round}.a{checked.attempt}", result)
+    else:
+        judged, title = f"commit {checked.commit}", checked.commit[:12]
+        name = _name(checked.commit, result)
+    title = f"{result.checkpoint.check_name} on {title}"
+    text = build_log(judged, result)
+    return replace(checked, log=await archive.keep(project, ArtifactKind.build_log, name, title, text, checked.task_id))
 
 
 def build_log_url(public_url: str | None, project: UUID, commit: str, result: CheckResult) -> str | None:
@@ -36,12 +40,12 @@ def build_log_url(public_url: str | None, project: UUID, commit: str, result: Ch
     return artifact_url(public_url, project, artifact_id(project, ArtifactKind.build_log, _name(commit, result)))
 
 
-def _name(commit: str, result: CheckResult) -> str:
-    return f"{commit}:{result.checkpoint.value}"
+def _name(judged: str, result: CheckResult) -> str:
+    return f"{judged}:{result.checkpoint.value}"
 
 
-def build_log(commit: str, result: CheckResult) -> str:
-    """Return a checkpoint's whole word on a commit."""
+def build_log(judged: str, result: CheckResult) -> str:
+    """Return a checkpoint's whole word on what it judged, a commit or an attempt."""
     seconds = (result.completed_at - result.started_at).total_seconds()
     found = [
         f"{one.path}:{one.line}: {one.message}{f' [{one.code}]' if one.code else ''}"
@@ -50,7 +54,7 @@ def build_log(commit: str, result: CheckResult) -> str:
     ]
     parts = [
         f"{result.checkpoint.check_name}: {result.conclusion.value}\n{result.title}\n"
-        f"commit {commit}\n{result.started_at:%Y-%m-%d %H:%M:%S} UTC, {seconds:.1f} s",
+        f"{judged}\n{result.started_at:%Y-%m-%d %H:%M:%S} UTC, {seconds:.1f} s",
         result.summary,
         "\n".join(found),
         f"{RULE}\n{result.log}" if result.log.strip() else "",

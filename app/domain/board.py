@@ -92,13 +92,16 @@ class AttemptView(View):
 
 
 class CheckView(View):
-    """What a checkpoint said of a commit."""
+    """What a checkpoint said of a commit, or of an attempt that failed."""
 
     id: UUID
     task_id: UUID | None
     """Null: of all tasks combined."""
+    round: int | None
+    """Of the task, where an attempt failed; null where a commit was judged."""
     attempt: int
-    commit_sha: str
+    commit_sha: str | None
+    """Null: the attempt failed, and made no commit."""
     checkpoint: Checkpoint
     conclusion: Conclusion
     title: str

@@ -39,9 +39,10 @@ from app.storage.usage import forfeit_abandoned
 
 Ring = Callable[..., Awaitable[None]]  # for a message; and after how many seconds, where that isn't now
 
-Silent = (  # facts that nobody is rung for
+News = AgentMessage | Later | AgentError  # what is told of outside of the transaction: rung for, or counted
+
+Silent = (  # facts of which nothing is told
     Task
-    | AgentError
     | Checked
     | Memory
     | Used
@@ -124,16 +125,14 @@ class LeasedRecords:
     async def write(self, *facts: Fact) -> None:
         """Write all or nothing, then ring for the messages among them."""
         what = "+".join(sorted({type(fact).__name__ for fact in facts}))
-        due: list[AgentMessage | Later] = []
+        news: list[News] = []
         async with fenced(self._pool, self._lease, f"records {what}") as connection:
             # Leases are locked before the project's row by everybody: a task that settles a call holds its own.
             for fact in sorted(facts, key=lambda fact: not isinstance(fact, Revoked)):
-                due += await self._write(connection, fact)
-        for message in due:
-            await (self._ring(message.message, message.seconds) if isinstance(message, Later) else self._ring(message))
+                news += await self._write(connection, fact)
+        for one in news:
+            await self._tell(one)
         for fact in facts:
-            if isinstance(fact, AgentError):
-                metrics.ERRORS.labels(fact.error_type).inc()
             if isinstance(fact, Memory) and self._memories:
                 await self._memories.note(self._repository, fact, kept=True)
 
@@ -144,8 +143,17 @@ class LeasedRecords:
             before: int | None = await connection.fetchval(sql("turns.queue"), self._project_id, at)
         return before
 
-    async def _write(self, connection: Connection, fact: Fact) -> Sequence[AgentMessage | Later]:
-        """Write a fact; return the messages to ring for."""
+    async def _tell(self, news: News) -> None:
+        match news:
+            case AgentError():
+                metrics.ERRORS.labels(news.error_type).inc()
+            case Later():
+                await self._ring(news.message, news.seconds)
+            case AgentMessage():
+                await self._ring(news)
+
+    async def _write(self, connection: Connection, fact: Fact) -> Sequence[News]:
+        """Write a fact; return what is to be told of it."""
         match fact:
             case Project():
                 left = await connection.fetchval(sql("projects.save"), *rows.project_parameters(fact))
@@ -163,6 +171,8 @@ class LeasedRecords:
                 )
             case Begun():
                 return await self._begin(connection, fact)
+            case AgentError():
+                return [fact] if await self._write_error(connection, fact) else []
             case _:
                 await self._note(connection, fact)
                 return []
@@ -183,8 +193,6 @@ class LeasedRecords:
         match fact:
             case Task():
                 await connection.execute(sql("tasks.save"), *rows.task_parameters(fact))
-            case AgentError():
-                await self._write_error(connection, fact)
             case Checked() | Artifact() | InForce():
                 await self._write_found(connection, fact)
             case Memory() | Used() | Settled():
@@ -227,13 +235,15 @@ class LeasedRecords:
         await connection.execute(sql("leases.revoke"), fact.tasks)
         await forfeit_abandoned(connection, fact.tasks)
 
-    async def _write_error(self, connection: Connection, error: AgentError) -> None:
+    async def _write_error(self, connection: Connection, error: AgentError) -> bool:
+        """Write an error; return whether it is new."""
         identity = uuid5(error.task_id, f"{error.error_type} {error.retry_count} {error.timestamp}")
-        await connection.execute(
+        new = await connection.fetchval(
             sql("results.save_error"), identity, self._project_id, error.task_id, error.agent,
             error.error_type, error.message, error.stack_trace,
             error.timestamp, error.retry_count, error.max_retries,
         )  # fmt: skip
+        return new is not None
 
     async def _write_found(self, connection: Connection, fact: Checked | Artifact | InForce) -> None:
         if isinstance(fact, InForce):
@@ -249,9 +259,10 @@ class LeasedRecords:
 
     async def _write_check(self, connection: Connection, checked: Checked) -> None:
         result = checked.result
+        query, judged = ("save_attempt", checked.round) if checked.commit is None else ("save_check", checked.commit)
         await connection.execute(
-            sql("results.save_check"), uuid4(), self._project_id, checked.task_id, checked.attempt,
-            checked.commit, result.checkpoint, result.conclusion, result.title, result.summary,
+            sql(f"results.{query}"), uuid4(), self._project_id, checked.task_id, checked.attempt,
+            judged, result.checkpoint, result.conclusion, result.title, result.summary,
             [finding.model_dump(mode="json") for finding in result.findings],
             result.log, result.started_at, result.completed_at,
         )  # fmt: skip

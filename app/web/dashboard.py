@@ -250,14 +250,15 @@ def _tries(attempts: int, rounds: int) -> str:
 
 
 def _by_commit(project: ProjectView) -> list[tuple[str, UUID | None, list[Any]]]:
-    """Group the checkpoints by what they judged, the newest first, each in their own order."""
+    """Group the checkpoints by the commit or failed attempt that they judged, the newest first, each in their order."""
     groups: dict[tuple[str, UUID | None], list[Any]] = {}
     for check in project.checks:
-        groups.setdefault((check.commit_sha, check.task_id), []).append(check)
+        judged = check.commit_sha or f"{check.round}.{check.attempt}"
+        groups.setdefault((judged, check.task_id), []).append(check)
     order = ["syntax", "types", "lint", "tests"]
     return [
-        (commit, task, sorted(checks, key=lambda check: order.index(check.checkpoint)))
-        for (commit, task), checks in groups.items()
+        (judged, task, sorted(checks, key=lambda check: order.index(check.checkpoint)))
+        for (judged, task), checks in groups.items()
     ]
 
 

@@ -18,13 +18,14 @@ from app.domain.task import Task
 
 @dataclass(frozen=True)
 class Checked:
-    """What a checkpoint said of a commit."""
+    """What a checkpoint said of a commit, or of a task's attempt that failed and made none."""
 
-    commit: str
+    commit: str | None  # None: there is none
     result: CheckResult
     task_id: UUID | None  # None: the combination
     attempt: int
     log: Artifact | None = None  # the file with all that the tools printed
+    round: int | None = None  # of the attempt, where there is no commit
 
 
 @dataclass(frozen=True)

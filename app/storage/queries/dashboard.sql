@@ -65,8 +65,8 @@ FROM token_usage WHERE project_id = $1 GROUP BY task_id
 
 -- name: checks
 -- What the checkpoints said, the newest first.
-SELECT id, task_id, attempt, commit_sha, checkpoint, conclusion, title, summary, findings, right(log, 4000) AS log_tail,
-       length(log) AS log_length, started_at, completed_at
+SELECT id, task_id, round, attempt, commit_sha, checkpoint, conclusion, title, summary, findings,
+       right(log, 4000) AS log_tail, length(log) AS log_length, started_at, completed_at
 FROM test_results WHERE project_id = $1 ORDER BY completed_at DESC, id LIMIT $2
 
 -- name: calls

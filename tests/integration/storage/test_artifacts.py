@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -9,9 +10,12 @@ import pytest
 
 from app import logs
 from app.domain.artifacts import ArtifactKind, Periods, artifact_id
+from app.domain.checks import Checkpoint, CheckResult, Conclusion
+from app.domain.ports import Checked
 from app.storage.artifacts import Artifacts
 from app.storage.records import LeasedRecords
 from workers.archive import GRACE, LARGEST, Archive
+from workers.transcripts import build_log_url, with_logs
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -113,6 +117,28 @@ async def test_a_full_disk_costs_the_log_and_not_the_work(archive, project_id, t
     identity = artifact_id(project_id, ArtifactKind.build_log, "n")
     (tmp_path / "artifacts" / identity.hex[:2]).write_text("a file where a directory should be")
     assert await archive.keep(project_id, ArtifactKind.build_log, "n", "t", "x") is None
+
+
+async def test_an_attempt_that_failed_has_a_build_log_of_its_own(archive, write, pool, project_id):
+    """Beside the commit's: whoever asks for one doesn't get the other."""
+    task = uuid4()
+    result = CheckResult(
+        checkpoint=Checkpoint.tests, conclusion=Conclusion.failed, title="1 of 9 failed", summary="Ran `pytest`.",
+        log="E  assert 1 == 2", started_at=NOW, completed_at=NOW,
+    )  # fmt: skip
+    failed = Checked(None, result, task, 2, round=0)
+    found = await with_logs(archive, project_id, [failed, replace(failed, attempt=1), Checked("c0", result, task, 3)])
+    await write(*found)
+    logs = [one.log for one in found if one.log]
+    assert len({log.id for log in logs}) == 3
+    text = (await archive.read(logs[0].id)).decode()
+    assert "attempt 2 of round 1, which failed" in text
+    assert "E  assert 1 == 2" in text
+    assert "commit" not in text
+    titles = {line.title for line in (await Artifacts(pool).of_project(project_id)).artifacts}
+    assert "aurora / tests on attempt 2 of round 1, which failed" in titles
+    assert "aurora / tests on c0" in titles
+    assert build_log_url("http://a", project_id, "c0", result).endswith(str(logs[2].id))
 
 
 async def test_only_workers_that_were_heard_of_lately_are_asked(pool, archive):

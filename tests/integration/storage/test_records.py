@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from app import metrics
 from app.domain.checks import Checkpoint, CheckResult, Conclusion, Finding
 from app.domain.memory import Kind, Memory, Source
 from app.domain.messages import AgentMessage
@@ -106,6 +107,24 @@ async def test_a_checkpoint_that_ran_again_on_a_commit_replaces_its_word(records
     await records.write(check())
     await records.write(check(conclusion=Conclusion.passed, title="ok", findings=()))
     assert [result.title for result in await records.checks("c" * 40)] == ["ok"]
+
+
+async def test_an_attempt_that_failed_has_results_of_its_own_and_each_once(pool: Pool, records: LeasedRecords, task):
+    failed = replace(check(), commit=None, task_id=task.id, round=0)
+    await records.write(check(), failed, replace(failed, attempt=2), replace(failed, round=1))
+    await records.write(failed)
+    rows = await pool.fetch("SELECT commit_sha, round, attempt FROM test_results ORDER BY round, attempt")
+    assert [tuple(row) for row in rows] == [(None, 0, 1), (None, 0, 2), (None, 1, 1), ("c" * 40, None, 1)]
+    assert await records.checks("c" * 40) == [check().result]
+
+
+async def test_an_error_is_stored_and_counted_once(pool: Pool, records: LeasedRecords, task: Task):
+    error = AgentError(task.id, AgentRole.backend, ErrorType.lint, "No.", None, NOW, 0, 3)
+    counted = metrics.ERRORS.labels("lint")._value
+    before = counted.get()
+    await records.write(error)
+    await records.write(error)
+    assert (await pool.fetchval("SELECT count(*) FROM agent_errors"), counted.get() - before) == (1, 1)
 
 
 async def test_a_memory_is_kept_once(pool: Pool, records: LeasedRecords):

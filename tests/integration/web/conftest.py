@@ -201,7 +201,7 @@ class Story:
         )
 
     def checked(
-        self, task: Task | None, commit: str, checkpoint: Checkpoint, conclusion: Conclusion, title: str,
+        self, task: Task | None, commit: str | None, checkpoint: Checkpoint, conclusion: Conclusion, title: str,
         seconds: float, *, log: str = "", findings: tuple[Finding, ...] = (), attempt: int = 1,
     ) -> Checked:  # fmt: skip
         began = self.at + timedelta(seconds=seconds)
@@ -209,7 +209,8 @@ class Story:
             checkpoint=checkpoint, conclusion=conclusion, title=title, summary=f"Ran `{checkpoint}`.{TABLE}",
             findings=findings, log=log, started_at=began, completed_at=began + timedelta(seconds=2),
         )  # fmt: skip
-        return Checked(commit, result, task.id if task else None, attempt)
+        round_ = 0 if commit is None else None
+        return Checked(commit, result, task.id if task else None, attempt, round=round_)
 
 
 Begin = Callable[..., Awaitable[Story]]
@@ -290,7 +291,7 @@ async def _build(story: Story, hostile: str) -> Story:
         story.checked(one, "a1" * 20, Checkpoint.types, passed, "No new type errors", 50),
         story.checked(one, "a1" * 20, Checkpoint.lint, passed, "Nothing to remark", 52),
         story.checked(one, "a1" * 20, Checkpoint.tests, passed, "60 tests passed", 54, log=log),
-        story.checked(two, "c3" * 20, Checkpoint.tests, failed, "1 of 60 tests failed" + hostile, 62,
+        story.checked(two, None, Checkpoint.tests, failed, "1 of 60 tests failed" + hostile, 62,
                       log=log + "E  assert 2 == 3\n" + hostile, findings=(finding,)),
         AgentError(two.id, AgentRole.database, ErrorType.tests, "One test failed." + hostile, None,
                    at + timedelta(seconds=64), 0, 5),

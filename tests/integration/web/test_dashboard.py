@@ -227,3 +227,20 @@ async def test_the_conversation_says_what_each_task_is_about(site: "Site", told:
     page = await (await see(site, f"/projects/{story.id}")).text()
     _, _, conversation = page.partition('id="conversation"')
     assert story.tasks[0].title in conversation.partition("</section>")[0]
+
+
+async def test_what_an_attempt_failed_on_stands_beside_what_a_commit_passed(
+    site: "Site", told: Callable[..., Awaitable["Story"]]
+):
+    """It made no commit, so there is none to go to."""
+    story = await told()
+    await sign_in(site)
+    page = await (await see(site, f"/projects/{story.id}")).text()
+    shown = page.partition('id="checks"')[2].partition("</section>")[0]
+    groups = re.findall(r'<summary><span class="dots">(.*?)</summary>', shown, re.DOTALL)
+    of_commit, of_attempt = sorted(groups, key=lambda group: "#task-t2" in group)
+    assert "attempt 1" in of_attempt
+    assert "failed</span>" in of_attempt
+    assert "/commit/" not in of_attempt
+    assert f"/commit/{'a1' * 20}" in of_commit
+    assert "1 of 60 tests failed" in shown

@@ -148,6 +148,7 @@ async def test_a_project_is_shown_with_all_that_hangs_on_it(ask: Ask, told: Call
     log = await ask("GET", f"/projects/{story.id}/checks/{check['id']}/log")
     assert (log.status, len(await log.text())) == (200, check["log_length"])
     assert "E  assert 2 == 3" in check["log_tail"]
+    assert (check["commit_sha"], check["round"], check["attempt"]) == (None, 0, 1)
 
 
 async def test_what_isnt_there_is_not_found(ask: Ask, begin: "Begin"):
