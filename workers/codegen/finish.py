@@ -12,18 +12,17 @@ from app.domain.checks import CheckResult, Conclusion
 from app.domain.concerns import narrative
 from app.domain.memory import Kind
 from app.domain.ports import Step
-from app.domain.recovery import AgentError, ErrorType, Escalate, decide
+from app.domain.recovery import Escalate, decide
 from app.domain.task import TaskResult, TaskStatus
 from app.domain.ways import subject
-from app.logs import redact
 from workers.agents.reflexion import reflect as learn
 from workers.codegen.commits import commit_all, written
+from workers.codegen.errors import of_attempt
 from workers.codegen.state import Context, State, results_of
 from workers.publish import own_commits, publish_checks, push_once
 
 FINISHED: Command[Any] = Command(goto=END)
 MOST_IDLE = 3  # visits in a row that leave the tree as it was: more attempts would end the same
-MOST_TRACE = 4000  # characters of a checkpoint's output: its end says what failed
 
 
 async def commit(state: State, runtime: Runtime[Context]) -> Command[Literal["__end__"]]:
@@ -82,31 +81,21 @@ async def reflect(state: State, runtime: Runtime[Context]) -> Command[Literal["g
     changed = [change.path for change in await ctx.worktree.changes()]
     paths = [*changed, *found, *ctx.task.footprint]
     learned = await ctx.remember(Kind.reflexion, lesson, ctx.worktree.base, paths)
-    error = failed_attempt(ctx, state, failures)
-    await ctx.save(error, learned, attempts=state["attempts_before"] + attempt)
-    if state.get("idle", 0) >= MOST_IDLE:
+    error = of_attempt(ctx, state, failures)
+    idle = state.get("idle", 0) >= MOST_IDLE
+    last = idle or isinstance(
+        decide(error, attempt, ctx.project.settings.max_attempts, 0.0, transient=False), Escalate
+    )  # the results of the last attempt are kept with its commit
+    checked = [] if last else await ctx.checked(None, results_of(state), attempt)
+    await ctx.save(error, learned, *checked, attempts=state["attempts_before"] + attempt)
+    if idle:
         report = f"{MOST_IDLE} visits of the agent in a row changed nothing in the files.\n{state['report']}"
         return Command(goto="give_up", update={"lessons": lessons, "report": report})
-    if isinstance(decide(error, attempt, ctx.project.settings.max_attempts, 0.0, transient=False), Escalate):
+    if last:
         return Command(goto="give_up", update={"lessons": lessons})
     return Command(
         goto="generate",
         update={"attempt": attempt + 1, "regenerations": 0, "fixes": 0, "lessons": lessons, "cited": []},
-    )
-
-
-def failed_attempt(ctx: Context, state: State, failures: Sequence[CheckResult]) -> AgentError:
-    """Return the error that ended an attempt: what the checkpoint found, or why the agent came to no change."""
-    first = failures[0] if failures else None
-    return AgentError(
-        task_id=ctx.task.id,
-        agent=ctx.task.assigned_agent,
-        error_type=ErrorType(first.checkpoint.value) if first else ErrorType.model,
-        message=redact(first.title if first else state["report"].partition("\n")[0]),
-        stack_trace=redact(first.log[-MOST_TRACE:]) if first and first.log else None,
-        timestamp=first.completed_at if first else ctx.clock(),  # saved: a node that runs twice tells of one error
-        retry_count=state["attempt"] - 1,
-        max_retries=ctx.project.settings.max_attempts - 1,
     )
 
 

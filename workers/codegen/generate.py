@@ -12,6 +12,7 @@ from app.domain.memory import MARK, Question, cited, describe
 from app.domain.ports import Prompt, Step, WorkEnd
 from workers.agents.prompts import system_prompt
 from workers.agents.roster import roster
+from workers.codegen.errors import of_tools
 from workers.codegen.instructions import characters
 from workers.codegen.spec import build_spec
 from workers.codegen.state import Context, State
@@ -69,12 +70,15 @@ async def generate(state: State, runtime: Runtime[Context]) -> Command[Literal["
     result = await ctx.agent.work(call, ctx.journal, prompt, ctx.worktree, ctx.bench)
     said = await ctx.journal.read(scope)
     title = f"{ctx.task.key}: {ctx.task.title}, attempt {state['attempt']}"
-    if kept := await keep_agent_log(ctx.archive, call, title, prompt, said, result):
-        await ctx.records.write(*kept)
+    kept = await keep_agent_log(ctx.archive, call, title, prompt, said, result)
+    broken = list(of_tools(ctx, said))
+    if kept or broken:
+        await ctx.records.write(*kept, *broken)
     patch = await ctx.worktree.patch()
     named = cited(result.summary, [UUID(one) for one in state.get("told", ())])
     update: dict[str, Any] = {
         "visit": state["visit"] + 1,
+        "visited": ctx.clock().isoformat(),
         "patch": patch,
         "made": hashlib.sha256(patch).hexdigest(),
         "summary": MARK.sub("", result.summary).strip() or state.get("summary", ""),

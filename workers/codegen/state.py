@@ -54,6 +54,7 @@ class State(TypedDict, total=False):
     summary: str
     made: str  # what the last visit made of the tree, before it was formatted: a fingerprint
     idle: int  # visits in a row that left the tree as it was
+    visited: str  # when the last visit ended, in ISO 8601
     patch: bytes  # everything uncommitted, against the base
     results: list[dict[str, Any]]  # of the last checkpoints that ran, in order
     attempts_before: int  # in earlier rounds of the task
@@ -103,9 +104,10 @@ class Context:
         await self.save(*facts, handled, message, status=status, result=result, completed_at=self.clock(), **changes)
         count(self.task)
 
-    async def checked(self, commit: str, results: Sequence[CheckResult], attempt: int) -> list[Checked]:
-        """Return the facts that these results are, with their logs kept."""
-        found = [Checked(commit, result, self.task.id, attempt) for result in results]
+    async def checked(self, commit: str | None, results: Sequence[CheckResult], attempt: int) -> list[Checked]:
+        """Return the facts that these results are, with their logs; without a commit they are of a failed attempt."""
+        round_ = self.task.round if commit is None else None
+        found = [Checked(commit, result, self.task.id, attempt, round=round_) for result in results]
         return await with_logs(self.archive, self.project.id, found)
 
     async def remember(self, kind: Kind, text: str, commit: str, paths: Sequence[str]) -> Memory:

@@ -8,6 +8,7 @@ from langgraph.types import Command
 
 from app.domain.checks import CheckResult, Conclusion
 from workers import feedback
+from workers.codegen.errors import of_check
 from workers.codegen.state import Context, State, results_of
 
 MOST_REGENERATIONS = 3  # within an attempt
@@ -19,10 +20,10 @@ async def validate(state: State, runtime: Runtime[Context]) -> Command[Literal["
     ctx = runtime.context
     syntax = await ctx.bench.syntax()
     if syntax.conclusion is Conclusion.failed:
-        return again(state, "regenerations", MOST_REGENERATIONS, [syntax])
+        return await again(ctx, state, "regenerations", MOST_REGENERATIONS, [syntax])
     types = await ctx.bench.types()
     if types.conclusion is Conclusion.failed:
-        return again(state, "fixes", MOST_FIXES, [syntax, types])
+        return await again(ctx, state, "fixes", MOST_FIXES, [syntax, types])
     return Command(goto="format", update={"results": dump([syntax, types])})
 
 
@@ -36,7 +37,7 @@ async def format_(state: State, runtime: Runtime[Context]) -> Command[Literal["g
     lint = await ctx.bench.lint()
     update = {"patch": await ctx.worktree.patch()}
     if lint.conclusion is Conclusion.failed:
-        return again(state, "regenerations", MOST_REGENERATIONS, [*results, lint], **update)
+        return await again(ctx, state, "regenerations", MOST_REGENERATIONS, [*results, lint], **update)
     return Command(goto="test", update={**update, "results": dump([*results, lint])})
 
 
@@ -49,7 +50,8 @@ async def test(state: State, runtime: Runtime[Context]) -> Command[Literal["comm
     return Command(goto="commit", update={"results": dump(results)})
 
 
-def again(
+async def again(
+    ctx: Context,
     state: State,
     counter: Literal["regenerations", "fixes"],
     most: int,
@@ -59,6 +61,8 @@ def again(
     """Send the failures back to the agent; when that was done too often in this attempt, end it."""
     used = state[counter]
     failed = [result for result in results if result.conclusion is Conclusion.failed]
+    if used < most:  # else the attempt has failed, and what ended it is stored with what it taught
+        await ctx.records.write(*(of_check(ctx, state, result, used, most) for result in failed))
     return Command(
         goto="generate" if used < most else "reflect",
         update={**update, counter: used + 1, "report": feedback.of_checks(failed), "results": dump(results)},

@@ -1,10 +1,15 @@
 """The branch of the pull request, which isn't ours alone: people push to it, and the base moves under it."""
 
+from typing import Any
+
+from langgraph.types import Command
+
 from app.domain.ports import Clone
 from app.domain.project import Project
 from app.errors import MergeConflict
 from app.github.markdown import code
 from workers.maestro.context import Context
+from workers.maestro.errors import of_conflict
 from workers.maestro.merging import unite
 from workers.publish import own_commits, push_once
 
@@ -61,8 +66,9 @@ async def share(ctx: Context, project: Project, clone: Clone, head: str) -> None
         await push_once(ctx.effects, clone, head, project.next_branch, await clone.head(project.next_branch))
 
 
-def clash(happened: str, conflict: MergeConflict) -> str:
-    """Say what came between, where it conflicts with the work, and why that isn't resolved."""
+async def clash(ctx: Context, project: Project, happened: str, conflict: MergeConflict) -> Command[Any]:
+    """Ask a person: what came between, where it conflicts with the work, and why that isn't resolved."""
     shown = [code(path) for path in conflict.paths[:MOST_PATHS]]
     more = [f"{len(conflict.paths) - MOST_PATHS} more files"] if len(conflict.paths) > MOST_PATHS else []
-    return f"{happened}, and that conflicts with the work in {', '.join([*shown, *more])}. {conflict}"
+    told = f"{happened}, and that conflicts with the work in {', '.join([*shown, *more])}. {conflict}"
+    return await ctx.escalate(project, told, of_conflict(ctx, project, conflict.paths, 0))

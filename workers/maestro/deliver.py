@@ -63,7 +63,7 @@ async def _adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> C
     try:
         changes = await branch.adopt(ctx, project, clone, theirs)
     except MergeConflict as conflict:
-        return await ctx.escalate(project, branch.clash(f"Somebody pushed to `{project.branch}`", conflict))
+        return await branch.clash(ctx, project, f"Somebody pushed to `{project.branch}`", conflict)
     await ctx.move(project, Phase.verify, status=ProjectStatus.verifying, reason=None, **changes)
     return Command(goto="verify")
 

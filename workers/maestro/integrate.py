@@ -13,11 +13,10 @@ from app.domain.ports import Checked, Clone
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task
 from app.errors import BudgetExceeded, ModelError, ProjectHeld, Transient
-from workers import feedback
 from workers.maestro import review
 from workers.maestro.context import Context, State
 from workers.maestro.dispatch import Conflict, bring, combine, in_order
-from workers.maestro.rework import resolve, send_back
+from workers.maestro.rework import mend, resolve
 from workers.maestro.take_back import take_back
 from workers.maestro.ways import settings_for
 from workers.transcripts import with_logs
@@ -72,7 +71,7 @@ async def verify(_: State, runtime: Runtime[Context]) -> Command[Literal["review
         culprit, onto = await _culprit(ctx, clone, project, tasks)
     except Conflict as conflict:  # on a base that has moved, the parts may fit less well than their whole
         return await resolve(ctx, project, conflict.task, conflict.onto, conflict.paths)
-    return await send_back(ctx, project, culprit, onto, feedback.of_checks(failed))
+    return await mend(ctx, project, culprit, onto, failed)
 
 
 async def _known(ctx: Context, clone: Clone, project: Project, tasks: Sequence[Task]) -> list[CheckResult]:

@@ -109,7 +109,7 @@ async def _follow_base(ctx: Context, project: Project, clone: Clone, base: str) 
     try:
         changes = await branch.bring_base_in(ctx, project, clone, base)
     except MergeConflict as conflict:
-        return await ctx.escalate(project, branch.clash(f"`{project.base_branch}` has moved", conflict))
+        return await branch.clash(ctx, project, f"`{project.base_branch}` has moved", conflict)
     await ctx.move(
         project, Phase.verify, base_moves=project.base_moves + 1, status=ProjectStatus.verifying, **changes
     )  # fmt: skip

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from app.domain.checks import CheckResult
 from app.domain.concerns import narrative
 from app.domain.memory import Fate, Kind, Memory, Settled, Source
 from app.domain.ports import Clone, Fact
 from app.domain.project import Project
 from app.domain.task import Task, TaskStatus
 from app.errors import GitError
+from workers.agents.reflexion import plain_lesson
 from workers.codegen.cite import cite
 from workers.maestro.context import Context
 
@@ -41,6 +43,16 @@ def conflict(task: Task, onto: str, paths: Sequence[str], at: datetime) -> Memor
         "Change these one after the other."
     )
     return Memory(Kind.conflict, text, Source(paths[0] if paths else "", onto, task.project_id, task.key), at)
+
+
+async def misfit(ctx: Context, project: Project, task: Task, onto: str, failed: Sequence[CheckResult]) -> Memory:
+    """Return what the last round teaches in which a task still broke what it was brought together with."""
+    happened = "alone this passed its checkpoints, and together with other work it didn't"
+    text = f"{task.title}: {happened}. {plain_lesson(failed)}"
+    found = [finding.path for result in failed for finding in result.new_findings if finding.path]
+    clone = await ctx.clone(project)
+    source = await cite(clone, onto, [*found, *task.footprint], text, project=project.id, task=task.key)
+    return Memory(Kind.reflexion, text, source, ctx.clock())
 
 
 def resolved(project: Project, commit: str, paths: Sequence[str], at: datetime) -> Memory:

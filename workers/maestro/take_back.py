@@ -10,6 +10,7 @@ from app.github import pull_request as wording
 from app.github.markdown import code
 from workers.maestro import branch
 from workers.maestro.context import Context
+from workers.maestro.errors import of_conflict
 
 
 async def take_back(ctx: Context, project: Project) -> Command[Any]:
@@ -25,7 +26,8 @@ async def take_back(ctx: Context, project: Project) -> Command[Any]:
         head = await clone.take_back(base, project.onto, work, wording.title(project))
     except MergeConflict as conflict:
         paths = ", ".join(code(path) for path in conflict.paths)
-        return await ctx.escalate(project, f"Later work builds on it in {paths}, so a person has to take it back.")
+        told = f"Later work builds on it in {paths}, so a person has to take it back."
+        return await ctx.escalate(project, told, of_conflict(ctx, project, conflict.paths, 0))
     await branch.share(ctx, project, clone, head)
     changes = {"head_sha": head, "base_sha": base, "onto": None, "plans": 1}  # what was to be done is done
     await ctx.move(project, Phase.verify, status=ProjectStatus.verifying, **changes)

@@ -14,6 +14,7 @@ from workers.maestro import recheck as rechecking
 from workers.maestro import reformat as formatter
 from workers.maestro.change import Change, Told
 from workers.maestro.context import Context
+from workers.maestro.errors import of_conflict
 from workers.maestro.follow_up import followed_up
 
 
@@ -42,7 +43,8 @@ async def update(ctx: Context, project: Project, _: Told) -> Change:
     try:
         changes = await branch.bring_base_in(ctx, project, clone, base)
     except MergeConflict as conflict:
-        return Change(project, (), answers.base_conflicts(project, conflict.paths))
+        error = of_conflict(ctx, project, conflict.paths, 0)
+        return Change(project, (error,), answers.base_conflicts(project, conflict.paths))
     return _to_verify(project, changes)
 
 

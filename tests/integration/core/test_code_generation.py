@@ -9,6 +9,7 @@ from app.domain.checks import Checkpoint, Conclusion
 from app.domain.ports import Call, Prompt, Step, WorkEnd, WorkResult
 from app.domain.project import ProjectStatus
 from app.domain.task import Task
+from app.storage.projects import ProjectReader
 from tests.fakes import FakeWorktree, Files
 from tests.integration.core.world import Killed, World
 from workers.codegen import graph as codegen
@@ -81,6 +82,9 @@ async def test_what_is_broken_mistyped_or_messy_goes_back_within_the_attempt(wor
     assert f"a.py:3: {WORDS[word]} is wrong [X1]" in told(world, 1)
     assert "still wrong" not in told(world, 0)
     assert world.thinker.prompts(Step.reflect) == []
+    (row,) = await world.pool.fetch("SELECT * FROM agent_errors")
+    assert (row["error_type"], row["message"], row["task_id"]) == (WORDS[word], f"{WORDS[word]} failed", task.id)
+    assert (row["agent"], row["retry_count"], row["max_retries"]) == (task.assigned_agent, 0, 3)
 
 
 async def test_after_broken_syntax_nothing_else_is_asked(world: World):
@@ -113,6 +117,33 @@ async def test_a_failed_test_ends_the_attempt_and_is_learned_from(world: World):
     assert message == "tests failed"
 
 
+async def test_the_results_of_an_attempt_that_failed_are_kept_apart_from_those_of_the_commit(world: World):
+    """By task, round and attempt; what is asked about a commit is answered by its own alone."""
+    task = await build(world, "WRONG 1", "MISTYPED", "WRONG 2", "GOOD")
+    assert task.result
+    rows = await world.pool.fetch("SELECT * FROM test_results ORDER BY attempt, checkpoint")
+    kept = [(row["round"], row["attempt"], row["checkpoint"], row["conclusion"]) for row in rows if row["round"] == 0]
+    four = sorted(Checkpoint)
+    assert kept == [(0, attempt, one, "failed" if one == "tests" else "passed") for attempt in (1, 2) for one in four]
+    assert all(row["commit_sha"] is None and row["task_id"] == task.id for row in rows if row["round"] == 0)
+    judged = [(row["commit_sha"], row["conclusion"]) for row in rows if row["round"] is None]
+    assert judged == [(task.result.commit, "passed")] * 4
+    project = await world.project()
+    said = await ProjectReader(world.pool).checks(project)
+    assert [result.conclusion for result in said] == [Conclusion.passed] * 4
+    assert len(said) == len(Checkpoint)
+    unbuilt = await ProjectReader(world.pool).checks(project.model_copy(update={"head_sha": "f" * 40}))
+    assert [result.conclusion for result in unbuilt] == [Conclusion.passed] * 4, "of the commit that was checked last"
+
+
+async def test_the_results_of_the_last_attempt_are_those_of_its_commit(world: World):
+    """It is pushed for people to look at, so nothing is kept of it a second time."""
+    task = await build(world, "WRONG 1", "WRONG 2", attempts=2)
+    assert task.result
+    rows = await world.pool.fetch("SELECT DISTINCT commit_sha, attempt FROM test_results ORDER BY attempt")
+    assert [tuple(row) for row in rows] == [(None, 1), (task.result.commit, 2)]
+
+
 @pytest.mark.parametrize(("word", "visits_each"), [("BROKEN", 4), ("MISTYPED", 4), ("MESSY", 4), ("WRONG", 1)])
 async def test_each_way_back_is_bounded_within_an_attempt(world: World, word: str, visits_each: int):
     """Three regenerations or fixes, then the attempt has failed; after the attempts, a person."""
@@ -120,8 +151,10 @@ async def test_each_way_back_is_bounded_within_an_attempt(world: World, word: st
     assert (task.status, task.attempts) == ("failed", 2)
     assert [attempt for attempt, _ in visits(world)] == [1] * visits_each + [2] * visits_each
     assert len(world.thinker.prompts(Step.reflect)) == 2
-    found = {"BROKEN": "syntax", "MISTYPED": "types", "MESSY": "lint", "WRONG": "tests"}[word]
-    assert [kind for kind, *_ in await world.errors()] == [found, found]
+    assert [kind for kind, *_ in await world.errors()] == [WORDS[word]] * visits_each * 2
+    counted = await world.pool.fetch("SELECT retry_count, max_retries FROM agent_errors ORDER BY timestamp")
+    sent_back = [(number, 3) for number in range(visits_each - 1)]
+    assert [tuple(row) for row in counted] == [*sent_back, (0, 1), *sent_back, (1, 1)]
 
 
 @pytest.mark.parametrize("word", ["BROKEN", "MISTYPED", "MESSY"])
@@ -132,6 +165,7 @@ async def test_the_very_same_change_again_ends_the_attempt(world: World, word: s
     assert [attempt for attempt, _ in visits(world)] == [1, 1, 2, 2]
     assert "same change again" in told(world, 2)
     assert "is wrong" in told(world, 2)
+    assert len(await world.errors()) == 4, "sent back, and ended by it, twice"
 
 
 async def test_fixes_and_regenerations_are_counted_apart_and_anew_in_each_attempt(world: World):
@@ -173,6 +207,27 @@ async def test_the_last_attempt_is_pushed_with_all_four_check_runs(world: World)
     assert [(note.path, note.line) for note in runs["aurora / tests"].annotations] == [("a.py", 3)]
     assert (await world.project()).status is ProjectStatus.escalated
     assert "types is wrong" in world.comments("escalation")[0]
+
+
+async def test_a_tool_that_broke_is_an_error_once_however_often_it_broke_over_the_same(world: World):
+    """What the loop recorded of the visit tells of it, with the time at which it happened."""
+    await world.label()
+    await world.run(tasks=False)
+    task = (await world.tasks())["one"]
+    told = {"name": "read_file", "text": "The tool broke.", "ok": False, "broken": "Traceback: too long"}
+    told |= {"end": "done", "summary": "Done.", "steps": 1}  # by which the visit is replayed
+    for position in range(3):
+        await world.pool.execute(
+            "INSERT INTO journal (subject, scope, position, project_id, kind, content, patch, epoch)"
+            " VALUES ($1, 'r0.a1.v0', $2, $3, 'tool', $4, $5, 1)",
+            task.id, position, world.project_id, told, b'{"one.py": "GOOD"}',
+        )  # fmt: skip
+    assert (await world.until_settled()).status is ProjectStatus.open
+    (row,) = await world.pool.fetch("SELECT * FROM agent_errors")
+    assert (row["error_type"], row["message"], row["stack_trace"]) == ("tool", "The tool broke.", "Traceback: too long")
+    assert row["timestamp"] == await world.pool.fetchval(
+        "SELECT min(created_at) FROM journal WHERE subject = $1", task.id
+    )
 
 
 async def test_without_any_change_nothing_is_pushed(world: World):
@@ -240,6 +295,11 @@ async def test_a_task_resumes_where_its_worker_died(world: World, monkeypatch, n
     assert task.result
     assert world.git.commits[task.result.commit or ""].files["one.py"] == STORY[3 if gives_up else 4]
     assert [branch for branch, _ in world.git.pushes] == ["aurora/1.1"]
+    found = sorted(kind for kind, *_ in await world.errors())
+    assert found == ["lint", "syntax", "tests", "types"], "one for each failure, however often a node ran"
+    kept = [tuple(row) for row in await world.pool.fetch("SELECT attempt, checkpoint FROM test_results ORDER BY 1, 2")]
+    four = sorted(Checkpoint)
+    assert kept == [(attempt, one) for attempt in ((1,) if gives_up else (1, 2)) for one in four]
 
 
 @pytest.mark.parametrize("node", ["generate", "commit"])

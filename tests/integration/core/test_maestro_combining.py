@@ -88,6 +88,11 @@ async def test_work_that_conflicts_is_sent_back_and_made_again_on_top(world: Wor
     assert "conflicts" in again[1].user
     assert "shared.py" in again[1].user
     assert project.rounds == 1
+    task = (await world.tasks())["b"]
+    (row,) = await world.pool.fetch("SELECT * FROM agent_errors")
+    assert (row["error_type"], row["task_id"], row["agent"]) == ("conflict", task.id, task.assigned_agent)
+    assert (row["retry_count"], row["max_retries"]) == (0, 3)
+    assert "shared.py" in row["message"]
 
 
 async def test_dependencies_that_conflict_are_mended_before_what_needs_both_begins(world: World):
@@ -123,6 +128,9 @@ async def test_of_a_red_combination_the_task_that_made_it_so_is_found_and_sent_b
     assert [len(world.agents[f"Do {name}"].visits) for name in "abc"] == [1, 2, 2]
     assert "tests is wrong" in world.agents["Do b"].visits[1][1].user
     assert project.rounds == 2
+    assert [(kind, text) for kind, text, _ in await world.errors()] == [
+        ("tests", "With the other tasks: tests failed")
+    ] * 2  # fmt: skip
 
 
 async def test_parts_that_never_fit_go_to_a_person_after_three_rounds(world: World):
@@ -140,6 +148,12 @@ async def test_parts_that_never_fit_go_to_a_person_after_three_rounds(world: Wor
     project = await world.until_settled_from_start()
     assert project.status is ProjectStatus.escalated
     assert "don't fit together after 3 rounds" in world.comments("escalation")[0]
+    assert [kind for kind, *_ in await world.errors()] == ["tests"] * 4, "three rounds, and the one that was too many"
+    learned = await world.pool.fetch("SELECT content, source FROM working_memory WHERE kind = 'reflexion'")
+    ((said, source),) = [tuple(row) for row in learned]
+    assert "tests failed" in said
+    assert "together with other work" in said
+    assert (source["file"], source["task"]) == ("a.py", (await world.tasks())["b"].key), "where it failed"
 
 
 @pytest.mark.parametrize("rounds", [1, 2])

@@ -101,6 +101,9 @@ async def test_where_every_resolution_loses_something_a_person_is_asked_and_noth
     assert f"`{PATH}`" in said
     assert LOSING in said
     assert len(world.thinker.prompts(Step.merge)) == 2
+    (row,) = await world.pool.fetch("SELECT * FROM agent_errors")
+    assert (row["error_type"], row["task_id"], row["agent"]) == ("conflict", world.project_id, "maestro")
+    assert PATH in row["message"]
     await advance_once_more(world)
     assert len(world.thinker.prompts(Step.merge)) == 2
 
