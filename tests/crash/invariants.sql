@@ -24,6 +24,25 @@ FROM projects p CROSS JOIN LATERAL (
 ) c
 WHERE p.spent_usd <> c.spent OR p.reserved_usd <> c.reserved
 
+-- name: no purse beyond its cap (always)
+-- The task's, the repository's day and the installation's day, however many reserve in them at once.
+SELECT key, spent_usd, reserved_usd, cap_usd FROM purses WHERE spent_usd + reserved_usd > cap_usd
+
+-- name: what a purse holds is the sum of its calls (always)
+SELECT key, p.spent_usd, p.reserved_usd, c.spent, c.reserved
+FROM purses p FULL JOIN (
+    SELECT key, COALESCE(sum(usd) FILTER (WHERE status IN ('settled', 'forfeited')), 0) AS spent,
+           COALESCE(sum(reserved_usd) FILTER (WHERE status = 'reserved'), 0) AS reserved
+    FROM token_usage CROSS JOIN unnest(purses) AS key GROUP BY key
+) c USING (key)
+WHERE (p.spent_usd, p.reserved_usd) IS DISTINCT FROM (c.spent, c.reserved)
+
+-- name: a call counts in every purse that it should (always)
+-- The task's where it is a task's, and both of a day.
+SELECT id, task_id, purses FROM token_usage
+WHERE cardinality(purses) <> CASE WHEN task_id IS NULL THEN 2 ELSE 3 END
+   OR (task_id IS NOT NULL AND NOT 'task:' || task_id = ANY (purses))
+
 -- name: a paid answer is recorded, and once (always)
 -- The journal's row and the payment are one transaction.
 SELECT u.id, u.scope, u.position FROM token_usage u
@@ -130,9 +149,10 @@ WHERE m.handled_at IS NULL
   AND NOT EXISTS (SELECT FROM projects p WHERE p.id = m.correlation_id AND p.status = 'paused')
 
 -- name: every intent has its outcome (at rest)
--- A push is compare-and-swap: one that is found done after a crash is noted under what was found.
-SELECT e.project_id, e.key FROM effects e
-WHERE e.outcome IS NULL AND NOT EXISTS (
+-- A push is compare-and-swap: one that is found done after a crash is noted under what was found. What a run was at when
+-- it was cancelled nobody wants any more; that it isn't there twice, or half, is for the hub to say.
+SELECT e.project_id, p.status, e.key FROM effects e JOIN projects p ON p.id = e.project_id
+WHERE e.outcome IS NULL AND p.status <> 'cancelled' AND NOT EXISTS (
     SELECT FROM effects o WHERE o.project_id = e.project_id AND o.outcome IS NOT NULL AND e.key LIKE 'push.%'
       AND regexp_replace(o.key, '\.[0-9a-f]*\.([0-9a-f]{40})$', ' \1')
         = regexp_replace(e.key, '\.[0-9a-f]*\.([0-9a-f]{40})$', ' \1')
