@@ -73,14 +73,12 @@ async def broken_at_hub(connection: asyncpg.Connection, database: Path) -> list[
         found = [
             f"Broken: {name}: {rows[:SHOWN]}" for name, sql in HUB.items() if (rows := hub.execute(sql).fetchall())
         ]
-        sent = _column(hub, "SELECT guid FROM deliveries")
         there = {
             "comment": _column(hub, "SELECT id FROM comments"),
             "check": _column(hub, "SELECT id FROM check_runs"),
             "pull_request": _column(hub, "SELECT number FROM issues JOIN pulls ON pulls.issue_id = issues.id"),
         }
-    stored = {row["guid"] for row in await connection.fetch("SELECT guid FROM deliveries")}
-    if lost := sent - stored:
+    if lost := await unheard(connection, database):
         found.append(f"Broken: every delivery of the hub is stored: {sorted(lost)[:SHOWN]}")
     for row in await connection.fetch("SELECT key, outcome FROM effects WHERE outcome IS NOT NULL"):
         kind = row["key"].partition(".")[0]
@@ -88,6 +86,13 @@ async def broken_at_hub(connection: asyncpg.Connection, database: Path) -> list[
         if kind in there and number is not None and number not in there[kind]:
             found.append(f"Broken: every effect is at the hub: {row['key']}: {row['outcome']}")
     return found
+
+
+async def unheard(connection: asyncpg.Connection, database: Path) -> set[str]:
+    """Return the deliveries of the hub that nobody has stored yet."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as hub:
+        sent = _column(hub, "SELECT guid FROM deliveries")
+    return sent - {row["guid"] for row in await connection.fetch("SELECT guid FROM deliveries")}
 
 
 def _column(hub: sqlite3.Connection, sql: str) -> set[Any]:

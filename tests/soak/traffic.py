@@ -4,7 +4,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,6 +156,33 @@ def _wanted(asked: Asked) -> tuple[str, str]:
     return found[1], found[2]
 
 
+@dataclass(frozen=True)
+class End:
+    """How a run of an issue ended."""
+
+    repository: str
+    issue: int
+    run: int
+    title: str
+    status: str
+    reason: str | None
+
+    @property
+    def kind(self) -> str:
+        """Return the word in the title."""
+        return self.title.rpartition("(")[2].rstrip(")")
+
+    def __str__(self) -> str:
+        return f"{self.repository}#{self.issue} run {self.run} ({self.kind}): {self.status}: {self.reason}"
+
+
+def otherwise(ends: Iterable[End], talked: Container[tuple[str, int]]) -> tuple[list[End], list[End]]:
+    """Return the ends that aren't those of undisturbed work: what people had it do, and what nothing explains."""
+    others = [end for end in ends if end.status not in KINDS[end.kind][1]]
+    explained = [end for end in others if (end.repository, end.issue) in talked]
+    return explained, [end for end in others if end not in explained]
+
+
 @dataclass
 class People:
     """Who files issues while the soak lasts, as far as the hub lets them."""
@@ -165,6 +192,7 @@ class People:
     dice: random.Random
     filed: Counter[str] = field(default_factory=Counter)
     issues: list[tuple[str, int]] = field(default_factory=list)
+    talked: set[tuple[str, int]] = field(default_factory=set)  # about these; a word that got lost may have arrived
 
     async def talk(self) -> None:
         """Say something about one of the last issues, for ever."""
@@ -174,6 +202,7 @@ class People:
                 continue
             repository, number = self.dice.choice(self.issues[-RECENT:])
             words = self.dice.choice(WORDS)
+            self.talked.add((repository, number))
             try:
                 if words:
                     await self.person.comment(repository, number, words)
