@@ -18,6 +18,7 @@ from app.settings import read_settings
 from app.web.main import serve
 from tests.crash.guard import Fault, How, Striking
 from tests.crash.plants import PLANTS
+from workers import requests
 from workers.checkpoints import locks
 from workers.main import work
 from workers.tempo import Tempo
@@ -28,6 +29,7 @@ for late in ("workers.agents.loop", "langchain_openai", "langchain.chat_models",
 # As in production, only some seven times faster.
 TEMPO = Tempo(reconcile=0.1, overdue=0.3, recover=3.0, drain=5.0, lease=1.5, beat=0.3, show=0.0)
 locks.FROZEN = 1.0
+requests.SETTLING = 2.0
 
 
 def _guard(command: dict[str, Any]) -> None:

@@ -17,7 +17,10 @@ VARYING = (
     (re.compile(r"\b[0-9a-f]{7,12}\b"), "<commit>"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "<address>"),
     (re.compile(r"\b\d+(\.\d+)? (s|min|h)\b( \d+ (s|min)\b)*"), "<seconds>"),
-    (re.compile(r"\$\d+\.\d+(?! of)(?= ·)|\$\d+\.\d+(?= of)"), "<cost>"),  # what was in flight counts as spent
+    # What was in flight counts as spent.
+    (re.compile(r"\$\d+\.\d+(?! of)(?= ·)|\$\d+\.\d+(?= of)"), "<cost>"),
+    (re.compile(r"\$\d+\.\d+(?= (is spent|would be needed))"), "<cost>"),
+    (re.compile(r"(?:^\| \w+ \| `[^`]+` \| \d+ \| \d+ \| [^|]+ \|$\n?)+", re.MULTILINE), "<sums, the dearest first>"),
 )
 
 WORK = re.compile(r"The work of (\w+)\.")

@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -13,10 +13,11 @@ import asyncpg
 
 from tests.crash.forks import Child
 from tests.crash.guard import Crossing, Fault, read_crossings
+from tests.crash.invariants import unheard
 from tests.crash.leftovers import leftovers
 from tests.crash.projection import Projection, project
 from tests.crash.scenarios import SCENARIOS, Act
-from tests.crash.world import OWNER, Slot
+from tests.crash.world import API_TOKEN, OWNER, Slot
 from workers.local.person import HubPerson
 
 PATIENCE = 20.0  # seconds without a crossing, after which a run that isn't settled counts as stuck
@@ -29,7 +30,8 @@ SETTLED = """
 SELECT (SELECT count(*) FROM projects) AS runs,
        (SELECT status FROM projects ORDER BY run DESC LIMIT 1) AS status,
        (SELECT count(*) FROM deliveries WHERE handled_at IS NULL) AS deliveries,
-       (SELECT count(*) FROM agent_messages WHERE handled_at IS NULL) AS messages,
+       (SELECT count(*) FROM agent_messages m WHERE handled_at IS NULL AND NOT EXISTS
+           (SELECT FROM projects p WHERE p.id = m.correlation_id AND p.status = 'paused')) AS messages,
        (SELECT count(*) FROM leases WHERE expires_at > now()) AS leases
 """
 
@@ -166,19 +168,38 @@ class _Run:
         repository = f"{OWNER}/{self._scenario.name}"
         async with aiohttp.ClientSession() as session:
             person = HubPerson(session, self._slot.hub_url, login, token)
-            issue = await person.open_issue(repository, self._scenario.title, self._scenario.body, ["aurora"])
+            await self._begin(session, person, repository)
             if self._scenario.server_is_late:
                 await self._missed()
                 await self._start("web")
             for act in self._scenario.acts:
                 await self._settled(act.status, act.runs)
-                await self._act(person, repository, issue["number"], act)
+                await self._act(person, repository, act)
             await self._settled(self._scenario.end, self._scenario.runs)
         if self._stalled and self._fault and self._fault.role == "worker":
             await self._wake()
 
-    async def _act(self, person: HubPerson, repository: str, issue: int, act: Act) -> None:
+    async def _begin(self, session: aiohttp.ClientSession, person: HubPerson, repository: str) -> None:
+        """Have a person open the issue, or a program ask for it until the server has answered."""
+        title, body = self._scenario.title, self._scenario.body
+        if not self._scenario.by_program:
+            await person.open_issue(repository, title, body, ["aurora"])
+            return
+        wanted = {"repository": repository, "title": title, "text": body, "requested_by": person.login}
+        headers = {"Authorization": f"Bearer {API_TOKEN}", "Idempotency-Key": title.replace(" ", "-")}
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with suppress(aiohttp.ClientConnectionError):
+                    async with session.post(f"{self._slot.web_url}/projects", json=wanted, headers=headers) as said:
+                        if said.status < 500:
+                            said.raise_for_status()
+                            return
+                await asyncio.sleep(0.1)
+
+    async def _act(self, person: HubPerson, repository: str, act: Act) -> None:
         """Make a person's request."""
+        listed = await person.get(f"/repos/{repository}/issues", state="all")
+        issue = min(one["number"] for one in listed if "pull_request" not in one)
         pulls = await person.get(f"/repos/{repository}/pulls", state="all")
         numbers = {"issue": issue, "pull": max((pull["number"] for pull in pulls), default=0)}
         await person.request(act.method, f"/repos/{repository}/{act.path.format(**numbers)}", json=act.content)
@@ -206,7 +227,7 @@ class _Run:
             while True:
                 await connection.execute(SOONER)
                 row = await connection.fetchrow(SETTLED)
-                missing = await self._missing(connection)
+                missing = len(await unheard(connection, self._slot.hub_database))
                 at_rest = {"deliveries": 0, "messages": 0, "leases": 0}
                 done = dict(row) == {"runs": runs, "status": status, **at_rest} and not missing
                 now = sum(not one.is_routine for one in read_crossings(self._slot.crossings))
@@ -236,10 +257,3 @@ class _Run:
                     if hub.execute("SELECT 1 FROM deliveries WHERE event = 'issues' AND sent = 1").fetchone():
                         return
                 await asyncio.sleep(0.03)
-
-    async def _missing(self, connection: asyncpg.Connection) -> int:
-        """Return how many deliveries of the hub nobody has stored yet."""
-        with sqlite3.connect(f"file:{self._slot.hub_database}?mode=ro", uri=True) as hub:
-            sent = {guid for (guid,) in hub.execute("SELECT guid FROM deliveries")}
-        stored = {row["guid"] for row in await connection.fetch("SELECT guid FROM deliveries")}
-        return len(sent - stored)

@@ -18,6 +18,9 @@ checkpoints:
 TALKATIVE = QUICK_CHECKS.replace("merge: auto\n", "merge: on-approval\nplan_approval: always\n")
 # Every number that a file promises must be the sum of the two before it, and a file that says `wrong` is wrong.
 CHECK = "! grep -l wrong numbers/*\n"
+ONE = "d00491fd7e5bb6fa28c517a0bb32b8b506539d4d"  # what git calls the content of numbers/one
+LONG = "7\n" * 8000  # an agent that is to change this file is asked dearly
+CAP = 0.03  # US dollars: room for reading, planning and one such call lost in flight, but not for the agent's first
 REPOSITORY = {"numbers/one": "1\n", "check.sh": CHECK, ".github/aurora.yml": QUICK_CHECKS}
 
 
@@ -57,6 +60,7 @@ class Scenario:
     acts: tuple[Act, ...] = ()
     runs: int = 1  # how many projects there are in the end
     server_is_late: bool = False  # it starts when GitHub has tried in vain to bring its deliveries
+    by_program: bool = False  # the project is asked for by HTTP, and the issue is the app's own
 
 
 def _numbers(asked: Asked) -> Any:
@@ -185,4 +189,40 @@ REVERTED = Scenario(
     runs=2,
 )
 
-SCENARIOS = {scenario.name: scenario for scenario in (MERGED, ESCALATED, WAITING, MISSED, TALKED, REVERTED)}
+REQUESTED = Scenario(
+    "requested",
+    "A program asks for it; the cap is met by the agent's first call and raised by a person.",
+    "merged",
+    {
+        "parse": lambda _: requirements("numbers"),
+        "plan": lambda _: {"tasks": [planned("two", "numbers/two", "numbers/sevens")]},
+        "generate": lambda _: writes({"numbers/two": "2\n"}, "Added two."),
+        "review": approves,
+    },
+    {**REPOSITORY, "numbers/sevens": LONG, ".github/aurora.yml": f"budget: {CAP}\n{QUICK_CHECKS}"},
+    acts=(_says("paused", "/aurora budget 5"),),
+    by_program=True,
+)
+
+DISPUTED = Scenario(
+    "disputed",
+    "The checks are asked for once more; then the base changes the same line, and a model brings both together.",
+    "merged",
+    {
+        "parse": lambda _: requirements("numbers"),
+        "plan": lambda _: {"tasks": [planned("two", "numbers/one")]},
+        "generate": lambda _: writes({"numbers/one": "1 2\n"}, "Added two."),
+        "review": approves,
+        "merge": lambda _: {"files": [{"path": "numbers/one", "content": "1 2 3\n"}]},
+    },
+    {**REPOSITORY, ".github/aurora.yml": TALKATIVE.replace("plan_approval: always\n", "")},
+    acts=(
+        _says("open", "/aurora retry", on="pull"),
+        Act("open", "contents/numbers/one", {"message": "Add three", "content": "MSAzCg==", "sha": ONE}, method="PUT"),
+        _says("open", "/aurora rebase", on="pull"),
+        _reviews("APPROVE"),
+    ),
+)
+
+ALL = (MERGED, ESCALATED, WAITING, MISSED, TALKED, REVERTED, REQUESTED, DISPUTED)
+SCENARIOS = {scenario.name: scenario for scenario in ALL}

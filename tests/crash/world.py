@@ -28,6 +28,7 @@ from workers.saver import prepare_saver
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 OWNER = "acme"
+API_TOKEN = "test"  # of a server that ends with the run
 SECONDS = 20.0  # for a process to be ready
 
 
@@ -180,7 +181,7 @@ class Slot:
             "AURORA_DATABASE_URL": self.database,
             "AURORA_REDIS_URL": self.redis,
             "AURORA_DATA_DIR": str(self.data),
-            "AURORA_API_TOKEN": "test",
+            "AURORA_API_TOKEN": API_TOKEN,
             "AURORA_PORT": str(self.web_port),
             "AURORA_PUBLIC_URL": self.web_url,
             "AURORA_SETUP_NETWORK": "never",
