@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from app.domain.memory import Fate, Settled
-from app.domain.ports import Fact, Revoked
+from app.domain.ports import Fact, Postponed, Revoked
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.task import Task, TaskStatus
 from app.errors import NotFound
@@ -94,7 +94,10 @@ async def _end(
 def _left(ctx: Context, tasks: Sequence[Task]) -> list[Fact]:
     """Return what stops the tasks that are still at work."""
     left = [stop(task, ctx) for task in tasks if not task.status.ended]
-    return [*left, Revoked(tuple(task.id for task in left))]
+    # What a pause held has a message that nobody would look at any more: looked at now, it is done with.
+    held = tuple(ctx.task_message(task).id for task in tasks if task.status is TaskStatus.blocked)
+    due = [Postponed(held, 0.0, counted=False)] if held else []
+    return [*left, Revoked(tuple(task.id for task in left)), *due]
 
 
 def stop(task: Task, ctx: Context) -> Task:

@@ -87,7 +87,10 @@ async def test_a_paused_project_is_ended_like_any_other(world: World):
     await world.tell("cancelled", why="The issue was closed.")
     await world.run()
     assert (await world.project()).status is ProjectStatus.cancelled
-    assert {task.status for task in (await world.tasks()).values()} == {TaskStatus.cancelled}
+    (task,) = (await world.tasks()).values()
+    assert task.status is TaskStatus.cancelled
+    await world.jobs.run_task(task.id)
+    assert not await world.pool.fetchval("SELECT count(*) FROM agent_messages WHERE handled_at IS NULL")
 
 
 async def test_a_person_pauses_all_tasks_at_their_next_call_and_resumes_them(world: World):
