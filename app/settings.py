@@ -36,6 +36,7 @@ class TaskBranches(StrEnum):
 
 Dollars = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 Days = Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)]
+Hours = Annotated[float, Field(ge=0.01, le=720, allow_inf_nan=False)]  # at most the month of working memory
 Names = Annotated[tuple[str, ...], NoDecode]  # separated by commas or blanks
 
 
@@ -127,6 +128,8 @@ class Settings(BaseSettings):
     """Days that webhooks are kept once they were handled or given up."""
     keep_workspaces: Days = 30
     """Days that a worker keeps mirrors, environments and cached results that nobody uses."""
+    keep_session: Hours = 1
+    """Hours that short-term memory is kept in Redis."""
 
     # Web
     host: str = "127.0.0.1"
@@ -202,6 +205,7 @@ class Settings(BaseSettings):
             task_history=timedelta(days=self.keep_task_history),
             deliveries=timedelta(days=self.keep_deliveries),
             workspaces=timedelta(days=self.keep_workspaces),
+            session=timedelta(hours=self.keep_session),
         )
 
     def secrets(self, environment: Mapping[str, str]) -> set[str]:

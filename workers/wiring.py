@@ -196,7 +196,8 @@ def models_of(settings: Settings) -> Models:
 def memories_of(settings: Settings, pool: Pool) -> Coordinator:
     """Return the memory of all three tiers; nothing is connected or loaded yet."""
     own = settings.memory_redis_url
-    short = ShortTerm(own.get_secret_value(), OWN_BYTES) if own else ShortTerm(settings.redis(), SHARED_BYTES)
+    url, limit = (own.get_secret_value(), OWN_BYTES) if own else (settings.redis(), SHARED_BYTES)
+    short = ShortTerm(url, limit, settings.periods().session)
     meaning = Meaning(settings.embedder)
     working = Working(WorkingMemory(pool), meaning)
     long = LongTerm(settings.database(), pool, settings.data_dir / "mem0", meaning.embedder)

@@ -39,6 +39,7 @@ class Periods:
     task_history: timedelta = timedelta(days=365)
     deliveries: timedelta = timedelta(days=30)
     workspaces: timedelta = timedelta(days=30)  # on a worker's disk, since their last use
+    session: timedelta = timedelta(hours=1)  # in Redis
 
     def of(self, kind: ArtifactKind) -> timedelta:
         """Return for how long files of a kind are kept."""

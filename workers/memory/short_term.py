@@ -1,19 +1,20 @@
-"""Short-term memory in Redis: what was noted in the last hour and what was answered, within a limit of its own."""
+"""Short-term memory in Redis: what was noted and answered lately, within a limit of its own."""
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from redis.asyncio import ConnectionPool, Redis
 
+from app.domain.artifacts import Periods
 from app.domain.memory import Memory, MemoryTier, Question, Remembered, identity, worth_keeping
 from app.storage.memory import cleaned, from_text, to_text
 
 PREFIX = "aurora:memory:"
-TTL = 3600  # seconds
 OWN_BYTES = 1_000_000_000  # in a Redis of its own
 SHARED_BYTES = 64_000_000  # beside the queue, which must not be crowded out
 SECONDS = 1.0  # for Redis to answer
@@ -75,13 +76,14 @@ class Answer:
 
 
 class ShortTerm:
-    """What was noted and answered within the hour. Raises Redis's errors."""
+    """What was noted and answered within a period. Raises Redis's errors."""
 
-    def __init__(self, url: str, limit: int = OWN_BYTES) -> None:
-        """Take Redis's address and how many bytes may be used of it; it is connected to when first used."""
+    def __init__(self, url: str, limit: int = OWN_BYTES, keep: timedelta = Periods.session) -> None:
+        """Take Redis's address, how many bytes may be used of it and for how long; connect later."""
         connections = ConnectionPool.from_url(url, socket_connect_timeout=SECONDS, socket_timeout=SECONDS)
         self._redis = Redis(connection_pool=connections)
         self._limit = limit
+        self._seconds = math.ceil(keep.total_seconds())
         self._put = self._redis.register_script(PUT)
         self._touch = self._redis.register_script(TOUCH)
         self._totals = [f"{PREFIX}all", f"{PREFIX}sizes", f"{PREFIX}bytes"]
@@ -94,7 +96,7 @@ class ShortTerm:
         name = identity(repository, memory.kind, memory.content)
         value = Remembered(name, memory.kind, memory.content, memory.source, memory.at, MemoryTier.short_term)
         keys = [*self._totals, f"{PREFIX}of:{repository}", f"{PREFIX}version:{repository}"]
-        await self._put(keys, [_item(name), to_text(value), now.timestamp(), TTL, self._limit, int(kept)])
+        await self._put(keys, [_item(name), to_text(value), now.timestamp(), self._seconds, self._limit, int(kept)])
 
     async def recent(self, repository: str) -> list[Remembered]:
         """Return what was noted last about a repository, newest first."""
@@ -132,13 +134,13 @@ class ShortTerm:
         """Keep an answer for when the same is asked again."""
         content = json.dumps([(memory.tier, to_text(memory)) for memory in told])
         key = await self._key(question)
-        await self._put(self._totals, [key, content, now.timestamp(), TTL, self._limit, 0])
+        await self._put(self._totals, [key, content, now.timestamp(), self._seconds, self._limit, 0])
 
     async def renew(self, repository: str) -> None:
         """Let no earlier answer about a repository count any more."""
         async with self._redis.pipeline() as pipeline:
             pipeline.incr(f"{PREFIX}version:{repository}")
-            pipeline.expire(f"{PREFIX}version:{repository}", 2 * TTL)
+            pipeline.expire(f"{PREFIX}version:{repository}", 2 * self._seconds)
             await pipeline.execute()
 
     async def _key(self, question: Question) -> str:

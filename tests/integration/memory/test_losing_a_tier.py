@@ -11,10 +11,12 @@ import pytest
 from aiohttp import web
 
 from app.domain.memory import Fate, Settled
+from app.settings import read_settings
 from tests.integration.memory.conftest import REPOSITORY, Mind, counted, now
 from tests.integration.memory.test_what_is_told import ASKED, CENTS
 from workers.local.servers import EmbeddedValkey
 from workers.memory import embedders, short_term
+from workers.wiring import memories_of
 
 LOST = "memory is lost for now, and work goes on without it"
 
@@ -157,6 +159,16 @@ async def test_a_redis_that_answers_nothing_is_not_waited_for_twice(
     for caller in callers:
         caller.close()
         await caller.wait_closed()
+
+
+async def test_short_term_memory_is_kept_for_as_long_as_the_settings_say(mind: Mind, database_url: str, redis_url: str):
+    settings = read_settings(database_url=database_url, redis_url=redis_url, keep_session=0.01)
+    coordinator = memories_of(settings, mind.pool)
+    await coordinator.note(REPOSITORY, mind.memory(CENTS))
+    await coordinator.close()
+    (noted,) = await mind.short.recent(REPOSITORY)
+    for name in (f"item:{noted.id}", f"of:{REPOSITORY}"):
+        assert 0 < await mind.short._redis.ttl(f"{short_term.PREFIX}{name}") <= 36
 
 
 async def test_memory_takes_no_more_of_redis_than_its_share_and_leaves_the_queue_alone(

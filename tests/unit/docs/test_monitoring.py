@@ -91,4 +91,4 @@ def test_docker_compose_brings_what_the_files_name():
 def test_the_periods_are_those_of_the_specification():
     periods = Settings(_env_file=None).periods()
     assert (periods.test_results.days, periods.build_logs.days, periods.agent_logs.days) == (90, 30, 30)
-    assert periods.task_history.days == 365
+    assert (periods.task_history.days, periods.session.total_seconds()) == (365, 3600)
