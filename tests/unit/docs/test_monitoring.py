@@ -2,8 +2,11 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +16,7 @@ from app import metrics
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[3]
+ALERTS = ROOT / "docker/prometheus/alerts.yml"
 NAME = re.compile(r"\baurora_[a-z_]+")
 GROUPED = re.compile(r"by \(([a-z_, ]+)\)")
 
@@ -22,8 +26,14 @@ def expressions() -> Iterator[tuple[str, str]]:
     for panel in json.loads((ROOT / "docker/grafana/dashboards/aurora.json").read_text())["panels"]:
         for target in panel.get("targets", ()):
             yield panel["title"], target["expr"]
-    for rule in yaml.safe_load((ROOT / "docker/prometheus/alerts.yml").read_text())["groups"][0]["rules"]:
+    for rule in alerts():
         yield rule["alert"], rule["expr"]
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return the alerts that are shipped."""
+    rules: list[dict[str, Any]] = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+    return rules
 
 
 def declared() -> dict[str, tuple[str, ...]]:
@@ -66,6 +76,42 @@ def test_every_metric_is_shown_or_watched_or_said_why_not():
     used = {name for _, expression in expressions() for name in NAME.findall(expression)}
     series = {re.sub(r"_(bucket|sum|count)$", "", name) for name in declared()}
     assert series - {re.sub(r"_(bucket|sum|count)$", "", name) for name in used} == unseen
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="Prometheus isn't installed: apt-get install prometheus")
+@pytest.mark.parametrize(
+    ("tidied", "up", "fires"),
+    [
+        ("0+0x480", "server", {7: "RetentionNever"}),  # never
+        ("0+0x60 3600+0x420", "server", {8: "RetentionLate"}),  # once, after an hour
+        ("0+0x5 " + " ".join(f"{hour * 3600}+0x59" for hour in range(8)), "server", {}),
+        ("0+0x480", "worker", {}),  # workers tell 0 always
+        ("0+0x300 _x10 0+0x170", "server", {}),  # started again meanwhile
+    ],
+)
+def test_retention_that_stopped_or_never_began_is_told(tmp_path, tidied, up, fires):
+    """Played to Prometheus's own evaluation, a sample each minute."""
+    rules = {"RetentionLate", "RetentionNever"}
+    summaries = {rule["alert"]: rule["annotations"] for rule in alerts() if rule["alert"] in rules}
+    cases = [
+        {
+            "eval_time": f"{hour}h",
+            "alertname": name,
+            "exp_alerts": [{"exp_annotations": summaries[name]}] if fires.get(hour) == name else [],
+        }
+        for hour in (1, 5, *fires)
+        for name in rules
+    ]
+    series = [{"series": f'aurora_retention_last_seconds{{job="{up}"}}', "values": tidied}]
+    test = {
+        "rule_files": [str(ALERTS)],
+        "tests": [{"interval": "1m", "input_series": series, "alert_rule_test": cases}],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
+    played = subprocess.run(
+        ["promtool", "test", "rules", tmp_path / "test.yml"], capture_output=True, timeout=60, text=True, check=False
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
 
 
 def test_docker_compose_brings_what_the_files_name():
