@@ -1,6 +1,7 @@
 """What was kept for long enough goes, nothing else does, quickly, and however often or badly the job is ended."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -8,13 +9,25 @@ import time
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
+from app import metrics
 from app.domain.artifacts import Periods
+from app.settings import read_settings
+from app.storage.artifacts import Artifacts
 from app.storage.leases import Leases
+from app.storage.lookout import Lookout
 from app.storage.pool import connect
 from app.storage.retention import rules, sweep
+from workers.archive import Archive
+from workers.checkpoints.suite import Checkers
+from workers.retention import MARK, RETENTION, tidy
+from workers.sandbox.detect import Refusal
+from workers.wiring import utc_now
+from workers.workspace.mirror import Clones
 
 ROOT = Path(__file__).parents[3]
 MANY = 10_000
@@ -234,3 +247,103 @@ async def test_a_sweep_that_lost_its_lease_removes_nothing_more(database_url, po
     finally:
         await second.close()
     assert (await counts(pool))["task_history"] == 3
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def employ(pool, database_url, tmp_path):
+    """Make workers with disks of their own, on which everything is too old: `employ("one")`."""
+
+    def long_ago(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+        os.utime(path, (time.time() - 40 * 86_400,) * 2)
+
+    def worker(name: str) -> SimpleNamespace:
+        home = tmp_path / name
+        settings = read_settings(database_url=database_url, data_dir=home)
+        for number in range(2):
+            long_ago(home / f"artifacts/ab/{uuid4()}.log")
+            long_ago(home / f"results/ab/{number}.json")
+        mirror = home / "mirrors/octo/sample.git"
+        long_ago(mirror / "HEAD")
+        os.utime(mirror, (time.time() - 40 * 86_400,) * 2)
+        return SimpleNamespace(
+            pool=pool,
+            settings=settings,
+            jobs=SimpleNamespace(leases=Leases(pool, name)),
+            files=Archive(home, Artifacts(pool), utc_now, settings.periods()),
+            checkers=Checkers(Refusal("nothing is run here"), home, utc_now),
+            clones=Clones(home, SimpleNamespace()),
+        )
+
+    return worker
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, int]]:
+    """Return what the log says was removed."""
+    records = [record for record in caplog.records if record.name == "workers.retention"]
+    assert {record.getMessage() for record in records} <= {"removed what was kept long enough"}
+    return [record.removed for record in records]
+
+
+def removed_so_far() -> dict[str, float]:
+    samples = [sample for metric in metrics.RETENTION_REMOVED.collect() for sample in metric.samples]
+    return {s.labels["kind"]: s.value for s in samples if s.name.endswith("_total")}
+
+
+OWN = {"files": 2, "workspaces": 2, "mirrors": 1}
+
+
+async def test_the_job_removes_rows_once_and_each_worker_its_own_files(pool, fill, employ, caplog):
+    """Run by two workers, one of them twice: what there is to remove is removed and told once."""
+    caplog.set_level(logging.INFO)
+    before = removed_so_far()
+    await fill(3, 400.0)
+    await fill(2, 1.0)
+    one, two = employ("one"), employ("two")
+    await tidy(one, HOUR)
+    kept = await counts(pool)
+    assert kept["task_history"] == kept["test_results"] == kept["deliveries"] == 2
+    rows, own = told(caplog)
+    assert rows.keys() == COUNTED.keys()
+    assert rows["task_history"] == rows["journal"] == 3
+    assert own == OWN
+
+    await tidy(one, HOUR)
+    assert len(told(caplog)) == 2
+    assert await counts(pool) == kept
+
+    await fill(3, 400.0)
+    mark = await Lookout(pool).mark(MARK)
+    await tidy(two, HOUR)  # the rows were swept a moment ago: only its disk
+    assert told(caplog)[2:] == [OWN]
+    assert (await counts(pool))["task_history"] == 5
+    assert await Lookout(pool).mark(MARK) == mark
+
+    grown = {kind: number - before.get(kind, 0) for kind, number in removed_so_far().items()}
+    assert {kind: number for kind, number in grown.items() if number} == rows | {k: 2 * n for k, n in OWN.items()}
+
+
+async def test_the_job_removes_rows_again_half_a_period_later(pool, fill, employ, caplog):
+    """Whoever comes first; the mark says when."""
+    caplog.set_level(logging.INFO)
+    await tidy(employ("one"), HOUR)
+    await fill(3, 400.0)
+    await Lookout(pool).set_mark(MARK, utc_now() - 0.51 * HOUR)
+    await tidy(employ("two"), HOUR)
+    assert [line.get("task_history") for line in told(caplog)] == [None, 3, None]
+    assert utc_now() - await Lookout(pool).mark(MARK) < timedelta(minutes=1)
+
+
+async def test_while_one_worker_removes_rows_the_others_tidy_only_their_disks(pool, fill, employ, caplog):
+    """No mark yet, and the lease is held."""
+    caplog.set_level(logging.INFO)
+    await fill(3, 400.0)
+    async with Leases(pool, "at it").hold(RETENTION):
+        await tidy(employ("two"), HOUR)
+    assert told(caplog) == [OWN]
+    assert (await counts(pool))["task_history"] == 3
+    assert await Lookout(pool).mark(MARK) is None
