@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from langchain_core.messages import AIMessage
 
-from app.domain.budget import Caps
+from app.domain.budget import Caps, exactly
 from app.domain.ports import Call, Revoked, Step
 from app.domain.project import Repository
 from app.domain.roles import AgentRole, Tier
@@ -54,6 +54,8 @@ UNION ALL
 SELECT key, p.spent_usd, COALESCE(sum(u.usd), 0) FROM purses p LEFT JOIN token_usage u ON p.key = ANY (u.purses)
 GROUP BY key HAVING p.spent_usd <> COALESCE(sum(u.usd), 0)
 """
+# Calls for which more was set aside than a single one may cost; none where there is no such cap.
+DEAR = "SELECT id, reserved_usd FROM token_usage WHERE reserved_usd > $1"
 
 
 class Died(BaseException):
@@ -169,6 +171,7 @@ async def test_no_cap_is_passed_and_nothing_stays_reserved(pool: Pool, model: Mo
         await world.begin()
         await asyncio.gather(*(world.work(random.Random(world.chance.random())) for _ in range(AGENTS)))
         assert await pool.fetch("SELECT * FROM seen WHERE held > cap") == []
+        assert await pool.fetch(DEAR, world.caps.call and exactly(world.caps.call)) == []
         await world.rest()
         assert await pool.fetch("SELECT key FROM purses WHERE reserved_usd <> 0") == []
         assert await pool.fetch("SELECT id FROM projects WHERE reserved_usd <> 0") == []
