@@ -1,12 +1,17 @@
 """Messages are how work moves: one that is gone stops it, whatever else the tables say."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
+from app.domain.checks import Checkpoint
 from app.domain.messages import MessageType
+from app.domain.ports import Step
 from app.domain.project import ProjectStatus
 from app.domain.task import TaskStatus
 from app.storage.board import Board
-from tests.integration.core.world import World
+from tests.fakes import finds
+from tests.integration.core.world import World, requirement
 
 
 async def ring_for_everything(world: World) -> None:
@@ -19,14 +24,13 @@ async def ring_for_everything(world: World) -> None:
 
 
 async def remove(world: World, kind: MessageType) -> str:
-    """Remove the pending message of a kind; return its row as it was, to be put back."""
-    row = await world.pool.fetchval(
+    """Remove the one pending message of a kind; return its row as it was, to be put back."""
+    (row,) = await world.pool.fetch(
         "WITH gone AS (DELETE FROM agent_messages WHERE message_type = $1 AND handled_at IS NULL RETURNING *) "
-        "SELECT to_jsonb(gone) FROM gone",
+        "SELECT to_jsonb(gone) AS row FROM gone",
         kind,
     )
-    assert row is not None
-    return row
+    return row["row"]
 
 
 async def put_back(world: World, row: object) -> None:
@@ -35,26 +39,91 @@ async def put_back(world: World, row: object) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", [MessageType.TASK, MessageType.RESULT])
-async def test_without_its_message_the_work_stops_and_with_it_it_goes_on(world: World, kind: MessageType):
-    world.configure("merge: auto\n")
-    world.times = 1
+async def given_out(world: World) -> None:
+    """Maestro has given the task out, and nobody has begun it."""
     await world.label()
     await world.run(tasks=False)
+    world.rings.clear()
+
+
+async def built(world: World) -> None:
+    """The task's agent is done, and Maestro hasn't heard of it."""
+    await given_out(world)
     (task,) = (await world.tasks()).values()
-    if kind is MessageType.RESULT:
-        world.rings.clear()
-        await world.jobs.run_task(task.id)
-    stands = TaskStatus.ready if kind is MessageType.TASK else TaskStatus.completed
+    await world.jobs.run_task(task.id)
+
+
+async def failed(world: World) -> None:
+    """The task's agent has given up, and Maestro hasn't heard of it."""
+    world.configure("merge: auto\nmax_attempts: 1\n")
+    world.checkers.verdict = finds("X = 1", Checkpoint.tests)
+    await built(world)
+
+
+async def labelled(world: World) -> None:
+    """The issue has its label, and Maestro hasn't heard of it."""
+    await world.label()
+
+
+async def answered(world: World) -> None:
+    """What the model needed to know was asked, and somebody has answered."""
+    world.thinker.answers[Step.parse] = [{"questions": ["Which colour?"]}, requirement(1)]
+    await world.start()
+    await world.say("ann", "Blue, please.")
+
+
+async def approved(world: World) -> None:
+    """The plan was shown, and somebody has approved it."""
+    world.configure("merge: auto\nplan_approval: always\n")
+    await world.start()
+    await world.say("ann", "/aurora approve")
+
+
+async def ticked(world: World) -> None:
+    """The same by the box in the plan."""
+    world.configure("merge: auto\nplan_approval: always\n")
+    project = await world.start()
+    await world.tell("ticked", comment=project.plan_comment, by="ann")
+
+
+@pytest.mark.parametrize(
+    ("come_to", "kind", "of_project", "of_task", "goes_on"),
+    [
+        (given_out, MessageType.TASK, ProjectStatus.building, TaskStatus.ready, ProjectStatus.merged),
+        (built, MessageType.RESULT, ProjectStatus.building, TaskStatus.completed, ProjectStatus.merged),
+        (failed, MessageType.ERROR, ProjectStatus.building, TaskStatus.failed, ProjectStatus.escalated),
+        (labelled, MessageType.CONTEXT, ProjectStatus.parsing, None, ProjectStatus.merged),
+        (answered, MessageType.CONTEXT, ProjectStatus.waiting, None, ProjectStatus.merged),
+        (approved, MessageType.CONTEXT, ProjectStatus.waiting, TaskStatus.pending, ProjectStatus.merged),
+        (ticked, MessageType.CONTEXT, ProjectStatus.waiting, TaskStatus.pending, ProjectStatus.merged),
+    ],
+)
+async def test_without_its_message_the_work_stops_and_with_it_it_goes_on(
+    world: World,
+    come_to: Callable[[World], Awaitable[None]],
+    kind: MessageType,
+    of_project: ProjectStatus,
+    of_task: TaskStatus | None,
+    goes_on: ProjectStatus,
+):
+    world.configure("merge: auto\n")
+    world.times = 1
+    await come_to(world)
+    before = world.visible()
     gone = await remove(world, kind)
     await ring_for_everything(world)
-    (task,) = (await world.tasks()).values()
-    assert task.status is stands
-    assert (await world.project()).status is ProjectStatus.building
-    assert not world.forge.pulls
+    assert [task.status for task in (await world.tasks()).values()] == ([of_task] if of_task else [])
+    assert (await world.project()).status is of_project
+    assert world.visible() == before
 
     await put_back(world, gone)
-    assert (await world.until_settled()).status is ProjectStatus.merged
+    assert (await world.until_settled()).status is goes_on
+
+
+def test_every_kind_of_message_is_tried():
+    """One that is added has to move something too."""
+    (tried,) = (m.args[1] for m in test_without_its_message_the_work_stops_and_with_it_it_goes_on.pytestmark)
+    assert {kind for _, kind, *_ in tried} == set(MessageType)
 
 
 async def test_the_conversation_of_a_project_can_be_read_in_order(world: World):
