@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -10,12 +11,20 @@ import aiohttp
 import jsonschema_rs
 import pytest
 
+from app.domain.artifacts import ArtifactKind, Periods
+from app.settings import Settings
+from app.storage.artifacts import Artifacts
 from app.storage.pool import Pool
 from app.web import openapi
+from app.web.portal import open_portal
+from app.web.server import create_app
+from workers.archive import Archive
+from workers.exposition import expose
 
 if TYPE_CHECKING:
     from conftest import Begin, Serve, Site, Story
 
+TOKEN = "the operator's long token"
 WANTED = {"repository": "acme/shop", "text": "# Totals\n\nRound them to cents."}
 Ask = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
@@ -201,3 +210,64 @@ async def test_a_program_that_calls_its_json_a_form_is_understood_as_a_program(a
     assert (await ask("POST", "/projects", data={"repository": "acme/shop", "text": "Totals"})).status == 202
     refused = await ask("POST", "/projects", data=b'{"repository": "acme/shop"}', headers=form)
     assert refused.status == 422
+
+
+NOT_FOR_PROGRAMS = {
+    "POST /webhooks/github": "GitHub's",
+    "GET /healthz": "the operator's: docs/operations.md",
+    "GET /readyz": "the operator's: docs/operations.md",
+    "GET /metrics": "Prometheus's: docs/operations.md",
+    "GET /": "a page",
+    "GET /session": "a page",
+    "POST /session": "a page's form",
+    "POST /session/end": "a page's form",
+    "GET /assets/{name}": "of pages",
+}
+
+
+def test_the_description_is_of_what_is_served(pool: Pool):
+    """Every route but those for others than programs, and nothing that there isn't."""
+    portal = open_portal(pool, Settings())
+    app = create_app(inbox=object(), doorbell=object(), checks={}, webhook_secret="", portal=portal)  # type: ignore[arg-type]
+    served = {f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource}
+    described = {
+        f"{method.upper()} {path}"
+        for path, operations in openapi.describe()["paths"].items()
+        for method in operations
+    }  # fmt: skip
+    heads = {one for one in served if one.startswith("HEAD ")}  # come with GET by themselves
+    assert served - heads - described == set(NOT_FOR_PROGRAMS)
+    assert described - served == set()
+
+
+def test_what_stands_for_something_in_a_path_is_described():
+    for path, operations in openapi.describe()["paths"].items():
+        for operation in operations.values():
+            told = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"]
+            assert told == re.findall(r"\{(\w+)\}", path), path
+
+
+async def test_log_files_are_listed_and_read_as_described(ask: Ask, begin: "Begin", pool: Pool, tmp_path: Path):
+    story = await begin()
+    listing = f"/projects/{story.id}/artifacts"
+    assert await (await ask("GET", listing)).json() == {"artifacts": []}
+    artifacts, settings = Artifacts(pool), Settings(api_token=TOKEN, data_dir=tmp_path)
+    archive = Archive(tmp_path, artifacts, lambda: datetime.now(UTC), Periods())
+    kept = await archive.keep(story.id, ArtifactKind.build_log, "abc:tests", "Tests", "60 passed\n")
+    await story.write(kept)
+    (listed,) = (await (await ask("GET", listing)).json())["artifacts"]
+    assert (listed["id"], listed["kind"], listed["title"]) == (str(kept.id), "build_log", "Tests")
+    async with expose(settings, archive) as url:
+        await artifacts.here("worker", archive.store, url)
+        answer = await ask("GET", f"{listing}/{kept.id}")
+        assert (answer.status, await answer.text()) == (200, "60 passed\n")
+    assert (await ask("GET", f"{listing}/{kept.id}")).status == 503
+    for path in (f"{listing}/{uuid4()}", f"{listing}/x", f"/projects/{uuid4()}/artifacts/{kept.id}"):
+        assert (await ask("GET", path)).status == 404
+    for path in (listing, f"{listing}/{kept.id}"):
+        assert (await ask("GET", path, token="wrong")).status == 401
+    answer = None
+    for _ in range(10):
+        answer = await ask("GET", listing, token="wrong")
+    assert answer is not None
+    assert answer.status == 429
