@@ -11,10 +11,16 @@ import pytest
 from aiohttp import web
 
 from app.domain.memory import Fate, Settled
+from app.domain.ports import Call, Prompt, Step
+from app.domain.project import ProjectStatus
+from app.domain.repository_settings import MergePolicy
 from app.settings import read_settings
+from tests.fakes import FakeWorktree
+from tests.integration.core.world import World, plan, planned
 from tests.integration.memory.conftest import REPOSITORY, Mind, counted, now
 from tests.integration.memory.test_what_is_told import ASKED, CENTS
 from workers.local.servers import EmbeddedValkey
+from workers.maestro.context import Policy
 from workers.memory import embedders, short_term
 from workers.wiring import memories_of
 
@@ -107,6 +113,40 @@ async def test_without_the_embedder_memories_are_found_by_their_words(
     assert warnings(caplog, "embedder") == [LOST]
     assert counted("up", "embedder") == 0
     assert warnings(caplog, "long_term") == []  # one warning for one loss
+
+
+async def test_a_project_is_merged_though_the_embedder_is_lost_in_the_middle_of_it(
+    make_mind: Callable[..., object], server: EmbeddingServer, caplog: pytest.LogCaptureFixture
+):
+    """Its second task is told by words what the first one was told by meaning."""
+    mind: Mind = await make_mind(embedder="openai:words")  # type: ignore[misc]  # an async factory
+    memory = await mind.keep(CENTS, "base.py")
+    for issue in (11, 12):
+        await mind.settle(await mind.project(issue), Settled(Fate.merged, (), now()), memory, cited=True)
+    assert [found.id for found in await mind.long.search(REPOSITORY, "whole numbers of cents")] == [memory]
+    world = World(mind.pool, memories=mind.coordinator, policy=Policy(merge=MergePolicy.auto))
+    wish = {"id": "REQ-001", "title": "Money is kept in whole numbers of cents", "criteria": ["no floats for amounts"]}
+    world.thinker.answers[Step.parse] = {"requirements": [wish]}
+    world.thinker.answers[Step.plan] = plan(planned("one", "one.py"), planned("two", "two.py", after=["one"]))
+    told = []
+
+    def work(_: Call, prompt: Prompt, tree: FakeWorktree) -> None:
+        told.append(CENTS in prompt.user)
+        tree.files[f"{len(told)}.py"] = "X = 1\n"
+
+    world.deeds[""] = work
+    await world.label()
+    await world.run(tasks=False)
+    begun = server.asked
+    await world.jobs.run_task((await world.tasks())["one"].id)
+    assert told == [True]
+    assert server.asked > begun
+    await server.stop()
+    assert (await world.until_settled()).status is ProjectStatus.merged
+    assert told == [True, True]
+    lost = [record for record in caplog.records if record.getMessage() == LOST]
+    assert [record.tier for record in lost] == ["embedder"]  # type: ignore[attr-defined]  # as the log has it
+    assert counted("up", "embedder") == 0
 
 
 async def test_a_packaged_embedder_that_is_missing_is_replaced_by_one_that_finds_words_and_says_so(
