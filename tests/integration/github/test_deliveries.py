@@ -31,6 +31,16 @@ from workers.recovery import Recovery
 from workers.renames import Renames
 from workers.wiring import Worker, utc_now
 
+# Faults of webhooks, each with its options and how many deliveries are stored of the two that are due.
+WEBHOOKS: dict[str, tuple[dict[str, Any], int]] = {
+    "webhook-duplicate": ({"seconds": 0.1}, 2),
+    "webhook-new-guid": ({}, 4),
+    "webhook-reorder": ({}, 2),
+    "webhook-drop": ({"times": 2}, 0),
+    "webhook-delay": ({"times": 1, "seconds": 0.3}, 2),
+    "webhook-timeout": ({"times": 2}, 2),
+}
+
 
 class Silent:
     """A doorbell that nobody hears."""
@@ -63,6 +73,11 @@ class Scene:
         """Have the hub do what GitHub does on bad days."""
         async with self.session.put(f"{self.hub.url}/_faults", json=faults) as answer:
             assert answer.status == 200, await answer.text()
+
+    async def fired(self) -> set[str]:
+        """Return which faults have happened."""
+        async with self.session.get(f"{self.hub.url}/_faults") as answer:
+            return set((await answer.json())["counts"])
 
     async def open_issue(self, *labels: str) -> int:
         return int((await self.ask("POST", "/issues", {"title": "Fix", "body": "it", "labels": labels}))["number"])
@@ -253,6 +268,29 @@ async def test_a_run_is_spoken_for_by_the_app_as_it_is_installed_now(scene: Scen
     assert installation != scene.repository.installation_id
     run = Repository(full_name="octo/sample", installation_id=installation)
     assert (await scene.forges.of(run).issue(number)).number == number
+
+
+@pytest.mark.parametrize("fault", WEBHOOKS)
+async def test_however_deliveries_come_a_label_is_one_run(scene: Scene, fault: str):
+    """Twice, late, in another order, not at all, or here although GitHub says that they aren't."""
+    options, arriving = WEBHOOKS[fault]
+    await scene.misbehave({fault: options})
+    async with scene.server(), asyncio.timeout(20):
+        await scene.open_issue("aurora")
+        await scene.attempted(2)
+        await scene.stored(arriving)
+        await asyncio.sleep(0.2)  # so that one too many would be seen
+        assert await scene.pool.fetchval("SELECT count(*) FROM deliveries") == arriving
+        assert await scene.fired() == {fault}
+        await scene.handle()
+        assert await scene.runs() == ([(1, "you")] if arriving else [])
+        for _ in range(2):
+            await scene.recover(restarted=True)
+            await scene.pool.execute("UPDATE missed_deliveries SET due_at = now()")
+        await scene.stored(2)
+    await scene.handle()
+    assert await scene.runs() == [(1, "you")]
+    assert await scene.told() == ["labelled"]
 
 
 async def test_a_delivery_that_github_fails_at_keeps_no_other_from_being_asked_for(scene: Scene):

@@ -25,6 +25,8 @@ from app.storage import projects
 from app.storage.effects import LeasedEffects
 from app.storage.pace import SharedTurns
 from app.storage.pool import Lease, Pool, connect, sql
+from hub.faults.table import TABLE
+from tests.integration.github.test_deliveries import WEBHOOKS
 from workers.workspace import Clones
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -46,6 +48,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     "mergeable null": {"mergeable-null": {"seconds": 2.0 / HASTE}},
     "git": {"git-push-lost": {"times": 1}, "git-push-503": {"times": 1, "rate": 0.5}},
     "git fetch": {"git-fetch-503": {"times": 2}},
+    "git reset": {"git-fetch-reset": {"times": 2}, "git-push-reset": {"times": 2}},
+    "slow": {"slow": {"seconds": 0.5 / HASTE, "rate": 0.5, "seed": 2}},
     "renamed": {"renamed": {"times": 1}},
 }
 IN_REAL_TIME: dict[str, dict[str, Any]] = {  # limits count in whole seconds
@@ -55,6 +59,10 @@ IN_REAL_TIME: dict[str, dict[str, Any]] = {  # limits count in whole seconds
     "429": {"too-many-requests": {"seconds": 1.0, "times": 2, "rate": 0.3}},
     "secondary limit": {"secondary-limit": {"seconds": 1.0, "times": 2, "rate": 0.3}},
 }
+# After these the job says something else, or the minute that is waited for can't be chosen: their own tests are below.
+APART = ("base-moved", "head-moved", "secondary-limit-bare")
+WAITED_FOR = ("renamed", "slow", "fresh-token", "primary-limit", "secondary-limit", "too-many-requests")
+AT_RANDOM = {"random": {"rate": 0.06, "seed": 3, "without": [*APART, *WAITED_FOR, *WEBHOOKS]}}  # what takes no time
 
 
 @dataclass
@@ -207,6 +215,14 @@ async def effects_of(process: Process) -> LeasedEffects:
     return LeasedEffects(process.pool, Lease(project, "one", taken["epoch"]), project)
 
 
+def test_every_fault_that_the_hub_knows_is_met():
+    """One that is added to its table has to be survived, or needs a reason here."""
+    elsewhere = {"limits", "random", *APART, *WEBHOOKS}  # below, and in the tests of deliveries
+    listed = [name for faults in (FAULTS | IN_REAL_TIME).values() for name in faults]
+    assert {*listed, *elsewhere} == set(TABLE)
+    assert not elsewhere & set(listed)
+
+
 @pytest.mark.parametrize("fault", [*FAULTS, *IN_REAL_TIME])
 async def test_what_is_visible_is_there_exactly_once(fault: str, hub: Any, start: Callable[..., Awaitable[Process]]):
     process = await start(HASTE if fault in FAULTS else 1.0)
@@ -217,7 +233,22 @@ async def test_what_is_visible_is_there_exactly_once(fault: str, hub: Any, start
         assert await process.insist(job) is MergeOutcome.merged, process.refusals
     fired = await fired_and_off(hub)
     assert set(fired) == set(faults), "a fault that isn't met is none that was survived"
-    name = "/repos/octo/sample-renamed" if fault == "renamed" else "/repos/octo/sample"
+    await is_there_once(hub, "/repos/octo/sample-renamed" if fault == "renamed" else "/repos/octo/sample")
+
+
+async def test_a_bit_of_everything_is_survived(hub: Any, start: Callable[..., Awaitable[Process]]):
+    """Many faults in one job, each now and then, the same ones each time."""
+    process = await start()
+    job = await deliver(process)
+    await switch(hub, AT_RANDOM)
+    async with asyncio.timeout(100):
+        assert await process.insist(job) is MergeOutcome.merged, process.refusals
+    assert len(await fired_and_off(hub)) >= 4
+    await is_there_once(hub)
+
+
+async def is_there_once(hub: Any, name: str = "/repos/octo/sample") -> None:
+    """Everything that the job makes, and nothing twice."""
     comments = await seen(hub, "/issues/1/comments", name)
     assert [one["body"] for one in comments] == [f"{MARKER}\nDone."]
     (pull,) = await seen(hub, "/pulls?state=all", name)
@@ -242,10 +273,14 @@ async def test_a_moved_base_and_a_moved_head_are_told_apart(
     assert await process.insist(job) is outcome
 
 
-@pytest.mark.parametrize("fault", ["primary-limit", "secondary-limit", "too-many-requests"])
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [("primary-limit", 90), ("secondary-limit", 90), ("too-many-requests", 90), ("secondary-limit-bare", 60)],
+)
 async def test_a_limit_that_one_process_meets_is_kept_by_the_other(
-    fault: str, hub: Any, start: Callable[..., Awaitable[Process]]
+    fault: str, seconds: float, hub: Any, start: Callable[..., Awaitable[Process]]
 ):
+    """For as long as GitHub says; a minute where it says nothing."""
     first, second = await start(), await start()
     for process in (first, second):
         await process.forge.info()
@@ -253,7 +288,7 @@ async def test_a_limit_that_one_process_meets_is_kept_by_the_other(
     await switch(hub, {fault: {"seconds": 90.0, "times": 1}})
     with pytest.raises(RateLimited) as raised:
         await first.forge.info()
-    assert raised.value.retry_after == pytest.approx(90, abs=3)
+    assert raised.value.retry_after == pytest.approx(seconds, abs=3)
     for request in (first.forge.info, second.forge.info, lambda: second.forge.comment(1, "hi")):
         with pytest.raises(RateLimited):
             await request()
