@@ -185,7 +185,7 @@ class MemoryView(View):
 
 
 class UseView(View):
-    """Something that an agent was told in a round of its task."""
+    """Something that an agent was told in a round of its task, or Maestro for a plan of the project."""
 
     memory_id: UUID
     task_id: UUID

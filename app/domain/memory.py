@@ -130,6 +130,7 @@ class Question:
     files: tuple[str, ...]  # that it expects to change
     commit: str  # at which what is cited must still be there
     characters: int  # that the answer may have
+    kinds: tuple[Kind, ...] = ()  # of which alone it is to be; without any, of all
 
 
 def identity(repository: str, kind: Kind, content: str) -> UUID:
@@ -168,6 +169,8 @@ def relevance(question: Question, vector: Sequence[float] | None, memory: Rememb
 def weight(question: Question, vector: Sequence[float] | None, memory: Remembered, now: datetime) -> float:
     """Return relevance times recency times what it was worth before; 0 for what isn't to be told."""
     own = memory.source.project == question.project and memory.kind in {Kind.decision, Kind.pattern}
+    if question.kinds and memory.kind not in question.kinds:
+        return 0.0
     if memory.score <= DISPROVED or own:  # its own plan and work the project knows anyway
         return 0.0
     days = max(0.0, (now - memory.at).total_seconds() / 86_400)

@@ -28,7 +28,7 @@ class LeasedJournal:
         return [Entry(EntryKind(row["kind"]), row["content"], row["patch"], row["created_at"]) for row in rows]
 
     async def append(self, scope: str, position: int, entry: Entry) -> None:
-        """Record a tool result."""
+        """Record what is no model's answer."""
         async with fenced(self._pool, self._lease, "journal append") as connection:
             await self._append(connection, scope, position, entry)
 

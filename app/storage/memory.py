@@ -99,10 +99,12 @@ class WorkingMemory:
         async with self._pool.acquire(timeout=SECONDS) as connection, transaction(connection, "memory keep"):
             return await keep(connection, repository, memory)
 
-    async def candidates(self, repository: str, files: Sequence[str], embedder: str, now: datetime) -> list[Remembered]:
-        """Return what might help: what is about these files, what is new, what has helped before."""
-        names = [storable(file) for file in files]
-        rows = await self._pool.fetch(sql("memory.candidates"), repository, names, embedder, now, DISPROVED)
+    async def candidates(
+        self, repository: str, files: Sequence[str], embedder: str, now: datetime, kinds: Sequence[Kind] = ()
+    ) -> list[Remembered]:
+        """Return what might help: what is about these files, what is new, what has helped before; of `kinds` if any."""
+        names, chosen = [storable(file) for file in files], list(kinds) or list(Kind)
+        rows = await self._pool.fetch(sql("memory.candidates"), repository, names, embedder, now, DISPROVED, chosen)
         return [remembered(row) for row in rows]
 
     async def by_id(self, ids: Sequence[UUID], embedder: str) -> list[Remembered]:

@@ -9,7 +9,7 @@ from langgraph.types import Command
 
 from app.domain import commands
 from app.domain.plan import Kind, Plan, PlannedTask, check_plan, join_overlapping
-from app.domain.ports import Step
+from app.domain.ports import Clone, Step
 from app.domain.project import Phase, Project, ProjectStatus
 from app.domain.repository_settings import PlanApproval
 from app.domain.roles import AgentRole
@@ -22,6 +22,7 @@ from workers.codegen.repository_map import repository_map
 from workers.feedback import criteria
 from workers.maestro.answers import PlanAnswer
 from workers.maestro.context import WAIT, Context, State
+from workers.maestro.recall import Recalled, recall, uses, without_marks
 from workers.maestro.remember import decisions
 
 TRIES = 3  # how often a plan that can't be carried out is sent back
@@ -35,25 +36,32 @@ async def plan(_: State, runtime: Runtime[Context]) -> Command[Literal["approve"
     """Ask for a plan until it can be carried out; without one, the whole is one task."""
     ctx = runtime.context
     project = await ctx.records.project()
-    wanted = await _plan(ctx, project)
+    clone = await ctx.clone(project)
+    scope = f"plan{project.plans or ''}"  # another plan is another question
+    recalled = await recall(ctx, project, clone, scope)
+    wanted = await _plan(ctx, project, clone, scope, recalled)
     notes = project.notes
+    named = recalled.cited(wanted) if wanted else ()
     if wanted is None:
         wanted = whole(project)
         notes = (*notes, "No usable plan came from the model, so all requirements were given to one agent.")
-    tasks = lay_out(project, wanted, ctx, await ctx.records.tasks(superseded=True))
-    await ctx.move(project, Phase.approve, *tasks, notes=notes, plans=project.plans + 1, plan_comment=None)
+    number = project.plans + 1
+    earlier = await ctx.records.tasks(superseded=True)
+    tasks = lay_out(project, without_marks(wanted) if named else wanted, ctx, earlier)
+    used = uses(ctx, project, number, recalled, named)
+    await ctx.move(project, Phase.approve, *tasks, *used, notes=notes, plans=number, plan_comment=None)
     return Command(goto="approve")
 
 
-async def _plan(ctx: Context, project: Project) -> Plan | None:
-    clone = await ctx.clone(project)
+async def _plan(ctx: Context, project: Project, clone: Clone, scope: str, recalled: Recalled) -> Plan | None:
     requirements = criteria(project.requirements)
     code = await repository_map(clone, project.base_sha or "", requirements, (), MAP_TOKENS)
     refusal = ""
     said = "\n".join(project.guidance)
     for attempt in range(TRIES):
-        prompt = prompt_for(Step.plan, requirements=requirements, said=said, map=code, refusal=refusal)
-        call = ctx.call(Step.plan, f"plan{project.plans or ''}.{attempt}")  # another plan is another question
+        shown = {"requirements": requirements, "said": said, "map": code, "earlier work": recalled.text}
+        prompt = prompt_for(Step.plan, None, **shown, refusal=refusal)
+        call = ctx.call(Step.plan, f"{scope}.{attempt}")
         try:
             answer = await ctx.thinker.answer(call, ctx.journal, PlanAnswer, prompt)
             check_plan(answer, tuple(item.id for item in project.requirements))

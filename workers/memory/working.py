@@ -17,7 +17,8 @@ class Working:
     async def search(self, question: Question, now: datetime) -> list[Remembered]:
         """Return what might help with a question."""
         await self.tidy(question.repository)
-        return await self.rows.candidates(question.repository, question.files, self._meaning.name, now)
+        asked = question.repository, question.files, self._meaning.name, now
+        return await self.rows.candidates(*asked, question.kinds)
 
     async def tidy(self, repository: str) -> None:
         """Look at the meaning of what is new, so that what is known already isn't kept twice."""

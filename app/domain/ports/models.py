@@ -53,11 +53,12 @@ class EntryKind(StrEnum):
 
     model = "model"
     tool = "tool"
+    memory = "memory"  # what was recalled for a prompt
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One model answer or tool result, as it was before it was used."""
+    """One model answer, tool result or recollection, as it was before it was used."""
 
     kind: EntryKind
     content: dict[str, Any]  # JSON
@@ -76,7 +77,7 @@ class Journal(Protocol):
         ...
 
     async def append(self, scope: str, position: int, entry: Entry) -> None:
-        """Record a tool result at the 0-based `position`."""
+        """Record at the 0-based `position` what is no model's answer."""
         ...
 
     async def reserve(self, call: Call, position: int, model: str, usd: float) -> UUID:

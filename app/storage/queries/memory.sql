@@ -13,15 +13,18 @@ SET source = excluded.source, created_at = excluded.created_at, expires_at = exc
 WHERE working_memory.created_at < excluded.created_at
 
 -- name: candidates
--- What might help: what is about these files, what is new, and what has helped before.
+-- What might help: what is about these files, what is new, and what has helped before; of these kinds ($6).
 WITH near AS (
     (SELECT id FROM working_memory WHERE repository = $1 AND file = ANY($2) AND expires_at > $4 AND score > $5
+       AND kind = ANY($6)
      ORDER BY created_at DESC LIMIT 40)
     UNION
     (SELECT id FROM working_memory WHERE repository = $1 AND expires_at > $4 AND score > $5
+       AND kind = ANY($6)
      ORDER BY created_at DESC LIMIT 40)
     UNION
     (SELECT id FROM working_memory WHERE repository = $1 AND helped > 0 AND expires_at > $4 AND score > $5
+       AND kind = ANY($6)
      ORDER BY score DESC LIMIT 40)
 )
 SELECT id, kind, content, source, created_at, score, CASE WHEN embedder = $3 THEN embedding END AS embedding

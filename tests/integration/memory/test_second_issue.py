@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 
 from app.domain.checks import Checkpoint, Conclusion
-from app.domain.memory import Fate
+from app.domain.commands import dump, read
+from app.domain.memory import Fate, Kind
 from app.domain.ports import Call, Prompt, Step, WorkEnd, WorkResult
 from app.domain.project import ProjectStatus
 from app.domain.repository_settings import MergePolicy
 from tests.fakes import FakeWorktree, finds, write
-from tests.integration.core.world import ISSUE, World, plan, planned
-from tests.integration.memory.conftest import Mind
+from tests.integration.core.world import ISSUE, Killed, World, plan, planned
+from tests.integration.memory.conftest import REPOSITORY, Mind
 from workers.maestro.context import Policy
 
 LESSON = "Module base defines BASE, and every module has to import it."
@@ -111,3 +112,103 @@ async def test_what_an_escalated_project_was_told_is_worth_less(world: tuple[Wor
     }
     assert (await first.until_settled_from_start()).status is ProjectStatus.escalated
     assert await mind.score(memory) == -0.125
+
+
+CONFLICT = "Do two: this conflicted in base.py with work done at the same time. Change these one after the other."
+ABOUT = "Work at the same time on base.py conflicted"
+
+
+@pytest.fixture
+def asks(world: tuple[World, Mind]) -> World:
+    """A world whose issue wants something that conflicted before."""
+    made, _ = world
+    wish = {"id": "REQ-001", "title": ABOUT, "criteria": ["these change one after the other"]}
+    made.thinker.answers[Step.parse] = {"requirements": [wish]}
+    return made
+
+
+async def told_to_plan(mind: Mind) -> list[tuple[str, int, bool]]:
+    """Return what plans were told: the kind, the number of the plan, and whether it helped."""
+    rows = await mind.pool.fetch(
+        "SELECT kind, round, cited FROM memory_uses JOIN working_memory ON id = memory_id"
+        " WHERE agent = 'maestro' AND task_id = memory_uses.project_id ORDER BY round"
+    )
+    return [(row["kind"], row["round"], row["cited"]) for row in rows]
+
+
+@pytest.mark.parametrize(("words", "score", "helped"), [("As [M1] says: in turn.", 1.0, 1), ("In turn.", 0.25, 0)])
+async def test_a_plan_is_told_what_conflicted_and_what_helped_it_is_worth_more(
+    world: tuple[World, Mind], asks: World, words: str, score: float, helped: int
+):
+    """Nothing but conflicts, as material; agents don't see the plan's marks."""
+    _, mind = world
+    memory = await mind.keep(CONFLICT, "base.py", Kind.conflict)
+    await mind.keep(f"{ABOUT} is a lesson for agents.", "base.py", Kind.reflexion)
+    asks.thinker.answers[Step.plan] = plan(planned("one", "one.py", description=words))
+    assert (await asks.start()).status is ProjectStatus.merged
+    (prompt,) = asks.thinker.prompts(Step.plan)
+    shown = prompt.partition('<material name="earlier work">')[2].partition("</material>")[0].strip()
+    assert shown == f"[M1] (conflict about base.py at {mind.base[:7]}) {CONFLICT}"
+    task = (await asks.tasks())["one"]
+    assert "[M" not in task.description
+    assert "in turn." in task.description.lower()
+    assert await told_to_plan(mind) == [("conflict", 1, bool(helped))]
+    row = await mind.pool.fetchrow("SELECT score, helped FROM working_memory WHERE id = $1", memory)
+    assert (row["score"], row["helped"]) == (score, helped)
+
+
+async def test_a_plan_that_is_asked_for_again_after_a_crash_is_told_the_same(world: tuple[World, Mind], asks: World):
+    """The worker dies while the model thinks; something else is learned before the next one asks."""
+    _, mind = world
+    await mind.keep(CONFLICT, "base.py", Kind.conflict)
+
+    def dies(_: Call, __: Prompt) -> object:
+        asks.thinker.answers[Step.plan] = plan(planned("one", "one.py"))
+        raise Killed
+
+    asks.thinker.answers[Step.plan] = dies
+    with pytest.raises(Killed):
+        await asks.start()
+    await mind.keep(f"{ABOUT}, which nobody knew before.", "base.py", Kind.conflict)
+    await mind.coordinator.settle(REPOSITORY)  # earlier answers don't count any more
+    assert (await asks.until_settled()).status is ProjectStatus.merged
+    first, second = asks.thinker.prompts(Step.plan)
+    assert CONFLICT in first
+    assert first == second
+    assert await told_to_plan(mind) == [("conflict", 1, False)]
+
+
+async def test_what_is_learned_after_the_plan_was_answered_isn_t_said_to_have_been_told(
+    world: tuple[World, Mind], asks: World
+):
+    """The worker dies between the answer and the tasks."""
+    _, mind = world
+
+    def answers_and_dies(_: Call, __: Prompt) -> Mapping[str, object]:
+        asks.dead = True
+        return plan(planned("one", "one.py"))
+
+    asks.thinker.answers[Step.plan] = answers_and_dies
+    with pytest.raises(Killed):
+        await asks.start()
+    await mind.keep(CONFLICT, "base.py", Kind.conflict)
+    assert (await asks.until_settled()).status is ProjectStatus.merged
+    (prompt,) = asks.thinker.prompts(Step.plan)
+    assert "earlier work" not in prompt
+    assert await told_to_plan(mind) == []
+
+
+async def test_another_plan_is_told_what_is_known_by_then(world: tuple[World, Mind], asks: World):
+    """Such as after `/aurora revise`, whose words count too."""
+    _, mind = world
+    asks.configure("merge: auto\nplan_approval: always\n")
+    assert (await asks.start()).status is ProjectStatus.waiting
+    await mind.keep(CONFLICT, "base.py", Kind.conflict)
+    text = "/aurora revise Leave base.py alone."
+    comment = asks.forge.say(ISSUE, "ann", text)
+    await asks.tell("said", comment=comment, number=ISSUE, by="ann", commands=dump(read(text)))
+    await asks.run()
+    first, second = asks.thinker.prompts(Step.plan)
+    assert CONFLICT not in first
+    assert CONFLICT in second
+    assert await told_to_plan(mind) == [("conflict", 2, False)]

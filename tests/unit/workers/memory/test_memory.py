@@ -58,6 +58,11 @@ def test_what_was_disproved_is_not_told(score: float):
     assert rank(QUESTION, None, [made(1, score=score)], NOW) == []
 
 
+def test_a_question_may_want_some_kinds_alone():
+    conflict = made(2, kind=Kind.conflict)
+    assert rank(replace(QUESTION, kinds=(Kind.conflict,)), None, [made(1), conflict], NOW) == [conflict]
+
+
 def test_the_same_words_are_told_once():
     assert len(rank(QUESTION, None, [made(1, "Amounts: money."), made(2, "amounts money")], NOW)) == 1
 
