@@ -134,4 +134,5 @@ def read_crossings(file: Path) -> list[Crossing]:
     """Return what the processes of a run wrote down, in order."""
     if not file.exists():
         return []
-    return [Crossing(**json.loads(line)) for line in file.read_text().splitlines()]
+    whole, _, _being_written = file.read_text().rpartition("\n")
+    return [Crossing(**json.loads(line)) for line in whole.splitlines()]

@@ -39,7 +39,7 @@ class ModelDouble:
     asked: list[Asked] = field(default_factory=list)
 
     async def complete(self, request: web.Request) -> web.Response:
-        """Answer one request; a tuple is a list of tool calls, anything else JSON text."""
+        """Answer one request; a tuple is a list of tool calls, a response itself, anything else JSON text."""
         body = await request.json()
         asked = Asked(
             request.headers["X-Aurora-Step"],
@@ -53,6 +53,8 @@ class ModelDouble:
         said = self.answers[asked.step](asked)
         if isinstance(said, Awaitable):
             said = await said
+        if isinstance(said, web.Response):
+            return said
         message: dict[str, Any] = {"role": "assistant", "content": None}
         if isinstance(said, tuple):
             message["tool_calls"] = [

@@ -30,7 +30,7 @@ from workers.wiring import utc_now
 from workers.workspace.mirror import Clones
 
 ROOT = Path(__file__).parents[3]
-MANY = 10_000
+MANY = 2_500
 SUBJECT = "00000000-0000-0000-0000-00000000feed"
 COUNTED = {
     "saved_state": "SELECT count(DISTINCT thread_id) FROM checkpoints",
@@ -157,7 +157,7 @@ async def test_nothing_of_a_project_under_way_goes(pool, fill):
 
 
 @pytest.mark.timeout(300)
-async def test_ten_thousand_old_rows_of_every_kind_go_in_small_transactions_and_the_new_ones_stay(pool, fill):
+async def test_thousands_of_old_rows_of_every_kind_go_in_small_transactions_and_the_new_ones_stay(pool, fill):
     await fill(MANY, 400.0)
     await fill(7, 1.0)
     await fill(7, 400.0, status="building")
@@ -181,7 +181,7 @@ async def test_ten_thousand_old_rows_of_every_kind_go_in_small_transactions_and_
         assert await pool.fetchval(f"SELECT count(*) FROM {table}") == 14, table
     assert await pool.fetchval("SELECT count(*) FROM checkpoint_writes") == 14
     assert await pool.fetchval("SELECT count(*) FROM checkpoint_blobs") == 14
-    assert seconds < 90  # half of it resting; 32 s on two busy cores
+    assert seconds < 60  # half of it resting; with 10,000 rows of every kind it was 32 s on two busy cores
     assert await swept(pool) == dict.fromkeys(removed, 0)
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 import yaml
+from aiohttp import web
 
 from tests.e2e.team import writes
 from workers.local.process import bound
@@ -102,9 +103,12 @@ async def scraped(yard) -> dict[str, list[str]]:
 
 
 async def run(yard, *names: str) -> int:
-    """Have a file written that the tests then accept, and one that fails at first."""
+    """Have files written that the tests then accept, by a model that isn't there when it is first asked."""
+    away = iter([web.Response(status=503)])
 
     def generate(asked):
+        if response := next(away, None):
+            return response
         name = next(name for name in names if f"The work of {name}." in asked.text)
         return writes({name: f"{name}\n"}, f"Wrote {name}.")
 
