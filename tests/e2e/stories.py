@@ -327,7 +327,7 @@ class Fir:
 
 
 class Ginkgo:
-    """The base changes the same lines: the model joins both."""
+    """The base changes the same lines: the model joins both, and a person looks at that."""
 
     repository = "acme/plant"
 
@@ -350,7 +350,10 @@ class Ginkgo:
         await on.say("/aurora approve")
         await on.comes_to("Ready for review")
         await on.push("items/first", "1\ntheirs\n", "main", by="alice")
-        await on.say("/aurora merge", by="carol", number=(await on.pull())["number"])
+        number = (await on.pull())["number"]
+        await on.say("/aurora merge", by="carol", number=number)
+        await on.waits("write that again")
+        await on.say("/aurora merge", by="carol", number=number)
         await on.merged()
 
     async def seen(self, on: Issue) -> None:

@@ -35,7 +35,7 @@ async def adopt(ctx: Context, project: Project, clone: Clone, theirs: str) -> di
     base = await clone.head(project.base_branch or "")
     newer = base is not None and await clone.is_ancestor(base, head)  # they may have brought the base in
     await share(ctx, project, clone, head)
-    return {"head_sha": head, "onto": head, "base_sha": base if newer else project.base_sha, "merge_asked": None}
+    return {"head_sha": head, "onto": head, "base_sha": base if newer else project.base_sha}
 
 
 async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str) -> dict[str, object]:
@@ -44,7 +44,7 @@ async def bring_base_in(ctx: Context, project: Project, clone: Clone, base: str)
     head = await unite(ctx, project, clone, project.head_sha or "", base, text)
     await share(ctx, project, clone, head)
     seen = await _by_itself(clone, project, base, text, head)
-    asked = head if seen and project.merge_asked == project.head_sha else None  # what they want is the same
+    asked = head if seen and project.merge_asked == project.head_sha else project.merge_asked  # else of another head
     follows = (head, *sorted(project.stands_for)) if seen else ()
     return {"head_sha": head, "onto": head, "base_sha": base, "merge_asked": asked, "follows": follows}
 

@@ -19,7 +19,6 @@ from workers.maestro.follow_up import follow_up
 from workers.maestro.landing import Standing, after_merge, land, listed, standing_of, stay_open
 
 UNVERIFIED = "A checkpoint failed or could not be run, so it isn't merged by itself. `/aurora explain` says more."
-STALE = "It was changed after it was approved. It is merged once somebody approves it as it is now."
 
 
 async def deliver(
@@ -82,7 +81,7 @@ async def _go_on(
     if others.failed:
         return await stay_open(ctx, project, f"It isn't merged by itself before {listed(others.failed)} passes.")
     if not standing.may_merge:
-        return await stay_open(ctx, project, STALE if standing.stale else None)
+        return await stay_open(ctx, project, standing.stale)
     return await land(ctx, project, clone, others)
 
 

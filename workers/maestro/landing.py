@@ -18,6 +18,8 @@ from workers.maestro import branch, foreign
 from workers.maestro.context import WAIT, Context
 from workers.maestro.turns import MOST_BASE_MOVES, keep_turn, leave, take_turn
 
+STALE = "It was changed after it was approved. It is merged once somebody approves it as it is now."
+MEANT_BEFORE = "It was changed after `/aurora merge` was written. Look at it as it is now, and write that again."
 MERGE_TRIES = 3  # while GitHub says that the base was modified
 
 
@@ -27,7 +29,7 @@ class Standing:
 
     accepted: bool  # a person wants it merged as it is
     may_merge: bool
-    stale: bool = False  # what somebody approved isn't what is there now
+    stale: str | None = None  # what is to be said where they allowed it for what isn't there any more
 
 
 def standing_of(ctx: Context, project: Project, heard: Heard) -> Standing:
@@ -39,8 +41,9 @@ def standing_of(ctx: Context, project: Project, heard: Heard) -> Standing:
     refusing = any(word.state == "changes_requested" for word in words)
     accepted = asked or (policy is MergePolicy.on_approval and approving and not refusing)
     once = any(word.state == "approved" for word in words) and policy is MergePolicy.on_approval
-    stale = once and not accepted and not refusing
-    return Standing(accepted, accepted or (policy is MergePolicy.auto and not refusing), stale)
+    stale = MEANT_BEFORE if project.merge_asked and not asked else STALE if once else None
+    may_merge = accepted or (policy is MergePolicy.auto and not refusing)
+    return Standing(accepted, may_merge, None if refusing else stale)
 
 
 async def land(ctx: Context, project: Project, clone: Clone, others: foreign.Foreign) -> Command[Any]:

@@ -9,6 +9,7 @@ from app.domain.ports import Call, Prompt, Step
 from app.domain.project import Project, ProjectStatus
 from app.errors import Transient
 from tests.fakes import MAIN, FakePull, write
+from tests.integration.core.test_commands_obeyed import command
 from tests.integration.core.world import Killed, World, advance_once_more, plan, planned
 from workers.maestro.merging import LOSING, PROTECTED, TOO_MUCH, UNUSABLE
 
@@ -62,6 +63,18 @@ async def test_a_base_that_changed_the_same_line_is_resolved_verified_and_merged
     for shown in ("REQ-001", BEFORE, OURS, THEIRS, "By a person", PATH):
         assert shown.strip() in prompt
     world.assert_nothing_doubled()
+
+
+async def test_who_wanted_it_merged_is_told_that_it_has_changed_since(world: World):
+    """Nobody has seen what a model made of both sides: the word has to be given again, and is enough then."""
+    pull = await opened(world)
+    world.git.onto(MAIN, calls_py=THEIRS)
+    world.thinker.answers[Step.merge] = merged(BOTH)
+    project = await command(world, "/aurora merge", pull.number)
+    assert project.status is ProjectStatus.open
+    assert "changed after `/aurora merge` was written" in (project.reason or "")
+    assert "changed after `/aurora merge` was written" in world.comments("progress")[0]
+    assert (await command(world, "/aurora merge", pull.number)).status is ProjectStatus.merged
 
 
 async def test_a_resolved_conflict_is_remembered_once(world: World):
