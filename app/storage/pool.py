@@ -119,9 +119,9 @@ async def within(seconds: float, query: Awaitable[T]) -> T:
             raise TimeoutError(f"PostgreSQL didn't answer within {seconds:g} seconds.")
         return asked.result()
     finally:
-        if not asked.done():
-            asked.cancel()
-            asked.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        asked.cancel()
+        # Its error is taken in even where it came as we were cancelled: asyncio would tell of it with a traceback.
+        asked.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 @asynccontextmanager
