@@ -29,6 +29,8 @@ class ErrorType(StrEnum):
 
 ESCALATED = frozenset({ErrorType.budget, ErrorType.sandbox, ErrorType.internal})  # another attempt would end the same
 
+MOST_TRACE = 4000  # characters of a trace or a checkpoint's output, from the end: the cause stands there
+
 
 @dataclass(frozen=True)
 class AgentError:

@@ -5,11 +5,10 @@ import logging
 import traceback
 from collections.abc import Awaitable
 
+from app.domain.recovery import MOST_TRACE
 from app.errors import AuroraError
 from workers.agents.guard import Refused
 from workers.agents.tools import Outcome
-
-MOST_TRACE = 4000  # characters, from the end: the cause stands there
 
 # What ails this machine and not the action: a path that is too long stays so, a disk that is full doesn't.
 MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})

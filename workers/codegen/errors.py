@@ -5,11 +5,9 @@ from datetime import datetime
 
 from app.domain.checks import CheckResult
 from app.domain.ports import Entry
-from app.domain.recovery import AgentError, ErrorType
+from app.domain.recovery import MOST_TRACE, AgentError, ErrorType
 from app.logs import redact
 from workers.codegen.state import Context, State
-
-MOST_TRACE = 4000  # characters of a checkpoint's output: its end says what failed
 
 
 def of_check(ctx: Context, state: State, failed: CheckResult, retry: int, most: int) -> AgentError:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from app.domain.checks import CheckResult
 from app.domain.project import Project
-from app.domain.recovery import AgentError, ErrorType
+from app.domain.recovery import MOST_TRACE, AgentError, ErrorType
 from app.domain.roles import AgentRole
 from app.domain.task import Task
 from app.logs import redact
 from workers.maestro.context import Context
 
-MOST_TRACE = 4000  # characters of a checkpoint's output: its end says what failed
 MOST_PATHS = 20
 
 

@@ -74,20 +74,24 @@ async def test_an_approval_from_before_the_plan_is_answered(world: World):
     ]
 
 
-async def test_work_under_way_is_let_go_when_the_plan_is_revised(world: World):
-    """What was made for the old plan stays on its branch and is no part of the result."""
+@pytest.mark.parametrize(("begun", "keys"), [("one", ["t1", "t2"]), ("two", ["t2", "t3"])])
+async def test_work_under_way_is_let_go_when_the_plan_is_revised(world: World, begun: str, keys: list[str]):
+    """What was made for the old plan stays on its branch and is no part of the result; its key names nothing else."""
     world.configure("merge: auto\n")
     world.thinker.answers[Step.plan] = [
         plan(planned("one", "one.py"), planned("two", "two.py")), plan(planned("three", "three.py")),
     ]  # fmt: skip
     await world.label()
     await world.run(tasks=False)
-    first = next(iter((await world.tasks()).values()))
-    await world.jobs.run_task(first.id)
+    old = (await world.tasks())[begun]
+    await world.jobs.run_task(old.id)
     assert (await command(world, "/aurora revise Only three.")).status is ProjectStatus.merged
     assert {"three.py"} == {path for path in world.main if path in {"one.py", "two.py", "three.py"}}
-    assert first.branch in world.branches
-    assert [task.key for task in (await world.tasks()).values() if not task.superseded] == ["t2"]
+    assert old.branch in world.branches
+    assert [(task.key, task.superseded) for task in (await world.tasks()).values()] == [
+        (keys[0], True),
+        (keys[1], False),
+    ]
 
 
 async def test_tasks_of_a_new_plan_are_not_begun_by_what_the_old_plan_left(world: World):
@@ -104,20 +108,6 @@ async def test_tasks_of_a_new_plan_are_not_begun_by_what_the_old_plan_left(world
     assert (await world.until_settled()).status is ProjectStatus.waiting
     assert {name: task.status for name, task in (await world.tasks()).items()} == {"two": TaskStatus.pending}
     assert not await world.jobs.leases.waits(None)
-
-
-async def test_a_plan_is_carried_out_whose_forerunner_had_begun_with_its_second_task(world: World):
-    """A key that was used names nothing else, so that no message is taken for another."""
-    world.configure("merge: auto\n")
-    world.thinker.answers[Step.plan] = [
-        plan(planned("one", "one.py"), planned("two", "two.py")), plan(planned("three", "three.py")),
-    ]  # fmt: skip
-    await world.label()
-    await world.run(tasks=False)
-    await world.jobs.run_task((await world.tasks())["two"].id)
-    assert (await command(world, "/aurora revise Only three.")).status is ProjectStatus.merged
-    assert {"three.py"} == {path for path in world.main if path in {"one.py", "two.py", "three.py"}}
-    assert [task.key for task in (await world.tasks()).values()] == ["t2", "t3"]
 
 
 async def test_what_failed_and_was_pushed_is_built_anew_on_its_branch(world: World):
